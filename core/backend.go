@@ -1,0 +1,159 @@
+package core
+
+import (
+	"context"
+	"iter"
+)
+
+// Backend stores entries by key. It must be safe for concurrent use, and every key and value is any bytes.
+//
+// A key passed to a reading method or Delete is only valid until that method returns; a key or entry passed to a writing
+// method stays as it is for ever, so a backend may keep it. Entries returned are immutable and shared.
+//
+// A miss is ErrNotFound itself, unwrapped and unallocated. An expired entry is a miss. A backend reports the other
+// conditions of errors.go with those errors, wrapped or not, honours ctx where it waits, and never retains it.
+type Backend interface {
+	// Get returns the entry with its expiry, or ErrNotFound.
+	Get(ctx context.Context, key string) (*Entry, error)
+	// Set stores the entry whatever was there. An entry that has already expired deletes the key.
+	Set(ctx context.Context, key string, e *Entry) error
+	// Delete removes the entry and reports whether it was there.
+	Delete(ctx context.Context, key string) (bool, error)
+	// Close gives back what the backend holds. It is idempotent; after it every method returns ErrClosed.
+	Close() error
+}
+
+// The optional abilities of a backend follow. The cache looks for each with a type assertion, once, when it is made,
+// and does without where it can.
+
+// Updater changes one entry atomically against every other writer of the store: all conditional writes, counters and
+// appends rest on it. Without it a tier can't be the authority for them (ErrUnsupported).
+type Updater interface {
+	// Update calls fn with the entry, nil if absent, and stores what fn returns: nil deletes, the same pointer leaves
+	// everything as it is, an error leaves everything as it is and is returned as it is. It returns what is stored
+	// afterwards. fn may be called several times when other writers interfere, and must not block or call the backend.
+	Update(ctx context.Context, key string, fn func(old *Entry) (*Entry, error)) (*Entry, error)
+}
+
+// Counter adds to a decimal int64 in one round trip.
+type Counter interface {
+	// Increment adds delta, negative or not, to the number at key, keeping its expiry. An absent key counts as 0 and
+	// gets the expiry expires (unix nanoseconds, 0 never). It returns the new number, ErrNotInteger if the value is no
+	// number, ErrOverflow if the sum leaves int64.
+	Increment(ctx context.Context, key string, delta int64, expires int64) (int64, error)
+}
+
+// Condition is what a conditional write demands of the key.
+type Condition uint8
+
+// The conditions.
+const (
+	IfAbsent  Condition = iota + 1 // ErrExists otherwise
+	IfPresent                      // ErrNotFound otherwise
+)
+
+// ConditionalSetter writes under a condition in one round trip.
+type ConditionalSetter interface {
+	// SetIf stores the entry if cond holds; else it returns the condition's error.
+	SetIf(ctx context.Context, key string, e *Entry, cond Condition) error
+}
+
+// Expirer changes an expiry without touching the value.
+type Expirer interface {
+	// Expire sets the expiry (unix nanoseconds; 0 never; one that has passed deletes) and reports whether the key is there.
+	Expire(ctx context.Context, key string, expires int64) (bool, error)
+}
+
+// ExpiryReader reads an expiry without the value.
+type ExpiryReader interface {
+	// Expiry returns when the key's entry ends (unix nanoseconds, 0 never), or ErrNotFound.
+	Expiry(ctx context.Context, key string) (int64, error)
+}
+
+// BatchGetter reads many keys in one round trip.
+type BatchGetter interface {
+	// GetMany writes to out[i] the entry of keys[i], or leaves nil on a miss. An error means that nothing is known.
+	GetMany(ctx context.Context, keys []string, out []*Entry) error
+}
+
+// BatchSetter writes many keys in one round trip.
+type BatchSetter interface {
+	// SetMany stores entries[i] at keys[i]. errs[i] is set for each key that failed; the error returned is for a
+	// failure that left the fate of all keys unknown.
+	SetMany(ctx context.Context, keys []string, entries []*Entry, errs []error) error
+}
+
+// BatchDeleter deletes many keys in one round trip.
+type BatchDeleter interface {
+	// DeleteMany sets found[i] where keys[i] was there.
+	DeleteMany(ctx context.Context, keys []string, found []bool) error
+}
+
+// Scanner walks the keys of a store.
+type Scanner interface {
+	// Scan returns about count keys that begin with prefix and, if match is not "", match the glob pattern match after
+	// the prefix, and the cursor to go on with; 0 begins and 0 ends. A key that is there from begin to end is returned
+	// at least once. count <= 0 asks for all.
+	Scan(ctx context.Context, cursor uint64, prefix, match string, count int) (keys []string, next uint64, err error)
+}
+
+// Clearer removes all keys with a prefix better than by Scan and Delete.
+type Clearer interface {
+	// Clear removes every key that begins with prefix; "" is every key.
+	Clear(ctx context.Context, prefix string) error
+}
+
+// Rawer takes commands of the store's own language.
+type Rawer interface {
+	// Raw runs the command and returns the client's own form of the reply.
+	Raw(ctx context.Context, args ...any) (any, error)
+}
+
+// Pinger tells whether the store answers.
+type Pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// Sizer tells how much a local store holds, cheaply.
+type Sizer interface {
+	// Size returns the number of entries and their weight in bytes; both may lag behind.
+	Size() (entries, bytes int64)
+}
+
+// KeyCounter tells how many keys a remote store holds.
+type KeyCounter interface {
+	CountKeys(ctx context.Context) (int64, error)
+}
+
+// EvictionCounter tells how many entries the store's policy has evicted.
+type EvictionCounter interface {
+	Evictions() int64
+}
+
+// DecodeErrorCounter tells how many stored values were damaged and read as misses.
+type DecodeErrorCounter interface {
+	DecodeErrors() int64
+}
+
+// ScanAll walks all keys of s that begin with prefix, in pages, holding one page at a time. A key may come twice.
+func ScanAll(ctx context.Context, s Scanner, prefix, match string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		var cursor uint64
+		for {
+			keys, next, err := s.Scan(ctx, cursor, prefix, match, 512)
+			if err != nil {
+				yield("", err)
+				return
+			}
+			for _, k := range keys {
+				if !yield(k, nil) {
+					return
+				}
+			}
+			if next == 0 {
+				return
+			}
+			cursor = next
+		}
+	}
+}

@@ -1,0 +1,300 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// table is what commands pass besides the tiers: an immutable snapshot, replaced as a whole. A command works with the one
+// it found when it began.
+type table struct {
+	ops      OpMask            // operations that pass through Cache.full
+	byOp     [opCount][]*bound // hooks that want the operation, in order
+	observed OpMask
+	clocked  OpMask // observed operations for which the clock is read
+	hashed   OpMask // observed operations whose key is hashed
+
+	hooks     []Hook
+	observers []boundObserver
+}
+
+// bound is a hook with its spec, read once.
+type bound struct {
+	hook       Hook
+	spec       HookSpec
+	beforeSpan string
+	afterSpan  string
+}
+
+func newTable(hooks []Hook, observers []Observer) (*table, error) {
+	t := &table{hooks: hooks}
+	names := make(map[string]bool)
+	for _, h := range hooks {
+		b := &bound{hook: h, spec: h.Spec()}
+		b.beforeSpan, b.afterSpan = "plugin before "+b.spec.Name, "plugin after "+b.spec.Name
+		if err := checkName("hook", b.spec.Name, names); err != nil {
+			return nil, err
+		}
+		ops := (b.spec.Before | b.spec.After) & AllOps
+		t.ops |= ops
+		for op := OpGet; op < opCount; op++ {
+			if ops.Has(op) {
+				t.byOp[op] = append(t.byOp[op], b)
+			}
+		}
+	}
+	clear(names)
+	for _, o := range observers {
+		b := boundObserver{observer: o, spec: o.Spec()}
+		if err := checkName("observer", b.spec.Name, names); err != nil {
+			return nil, err
+		}
+		b.spec.Ops &= AllOps
+		t.observed |= b.spec.Ops
+		if b.spec.Clock {
+			t.clocked |= b.spec.Ops
+		}
+		if b.spec.KeyHash {
+			t.hashed |= b.spec.Ops
+		}
+		t.observers = append(t.observers, b)
+	}
+	t.ops |= t.observed
+	return t, nil
+}
+
+func checkName(kind, name string, taken map[string]bool) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("core: a %s has no name", kind)
+	case taken[name]:
+		return fmt.Errorf("core: two %ss are called %q", kind, name)
+	}
+	taken[name] = true
+	return nil
+}
+
+// SetHooks replaces all hooks and observers at once. Commands under way end with those that they began with; what those
+// leave for the old observers before SetHooks returns still reaches them. Safe under traffic.
+func (c *Cache) SetHooks(hooks []Hook, observers []Observer) error {
+	t, err := newTable(append([]Hook(nil), hooks...), observers)
+	if err != nil {
+		return err
+	}
+	e := c.engine
+	e.tableMu.Lock()
+	defer e.tableMu.Unlock()
+	e.ring.replace(t.observers)
+	e.table.Store(t)
+	return nil
+}
+
+// Flush hands all events of commands that have ended to the observers, and returns when those are done with them.
+func (c *Cache) Flush() { c.engine.ring.flush() }
+
+// full is Do for a command that hooks, observers or a trace wait for.
+func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, traced bool) error {
+	var span trace.Span
+	if traced {
+		ctx, span = c.engine.startCommand(ctx, cmd)
+	}
+	clocked := t.clocked.Has(cmd.Op)
+	start := cmd.Start
+	if clocked && start == 0 {
+		start = Clock()
+	}
+	c.chain(ctx, cmd, res, t, traced)
+	if clocked {
+		res.End = Clock()
+	}
+	if t.observed.Has(cmd.Op) {
+		c.engine.emit(cmd, res, t, start)
+	}
+	if traced {
+		endCommand(span, res)
+	}
+	return res.Err
+}
+
+// chain takes the command through its hooks and, unless they settle it, the tiers.
+func (c *Cache) chain(ctx context.Context, cmd *Command, res *Result, t *table, traced bool) {
+	hooks := t.byOp[cmd.Op]
+	if len(hooks) == 0 {
+		c.engine.run(ctx, cmd, res)
+		return
+	}
+	size := cmd.Size()
+	cmd.cookies = zeroed(cmd.cookies, len(hooks)*size)
+	reached := 0
+	for settled := false; reached < len(hooks) && !settled; reached++ {
+		cmd.Cookies = cmd.cookies[reached*size : (reached+1)*size]
+		settled = c.before(ctx, hooks[reached], cmd, res, traced)
+	}
+	if !settledAll(cmd, res) {
+		c.engine.run(ctx, cmd, res)
+	} else if res.Err == nil {
+		sumUp(cmd, res)
+	}
+	for i := reached - 1; i >= 0; i-- {
+		cmd.Cookies = cmd.cookies[i*size : (i+1)*size]
+		c.after(ctx, hooks[i], cmd, res, traced)
+	}
+	cmd.Cookies = nil
+}
+
+// before calls one hook and reports whether the command goes no further.
+func (c *Cache) before(ctx context.Context, b *bound, cmd *Command, res *Result, traced bool) bool {
+	if !b.spec.Before.Has(cmd.Op) {
+		return false
+	}
+	var err error
+	if traced {
+		var span trace.Span
+		ctx, span = c.engine.tracer.Start(ctx, b.beforeSpan)
+		err = b.hook.Before(ctx, cmd, res)
+		endSpan(span, err)
+	} else {
+		err = b.hook.Before(ctx, cmd, res)
+	}
+	if err == nil {
+		return settledAll(cmd, res)
+	}
+	res.Outcome, res.Err = OutcomeError, c.opError(cmd, err)
+	if errors.Is(err, ErrRejected) {
+		res.Outcome = OutcomeDenied
+	}
+	return true
+}
+
+func (c *Cache) after(ctx context.Context, b *bound, cmd *Command, res *Result, traced bool) {
+	if !b.spec.After.Has(cmd.Op) {
+		return
+	}
+	var err error
+	if traced {
+		var span trace.Span
+		ctx, span = c.engine.tracer.Start(ctx, b.afterSpan)
+		err = b.hook.After(ctx, cmd, res)
+		endSpan(span, err)
+	} else {
+		err = b.hook.After(ctx, cmd, res)
+	}
+	if err != nil && res.Err == nil {
+		res.Outcome, res.Err = OutcomeError, c.opError(cmd, err)
+	}
+}
+
+// settledAll reports whether hooks have refused the command or answered for all of its keys.
+func settledAll(cmd *Command, res *Result) bool {
+	if res.Err != nil || !cmd.Op.Many() {
+		return res.Outcome != OutcomeNone
+	}
+	for i := range res.Items {
+		if res.Items[i].Outcome == OutcomeNone {
+			return false
+		}
+	}
+	return len(res.Items) > 0
+}
+
+// sumUp sets what a command on many keys says as a whole from its items: the best outcome, how many deletes found
+// something, and the errors.
+func sumUp(cmd *Command, res *Result) {
+	if !cmd.Op.Many() {
+		return
+	}
+	best, failed := OutcomeNone, 0
+	for i := range res.Items {
+		it := &res.Items[i]
+		if it.Err != nil {
+			failed++
+		}
+		if best == OutcomeNone || it.Outcome < best && it.Outcome != OutcomeNone {
+			best = it.Outcome
+		}
+		if cmd.Op == OpDeleteMany && it.Outcome == OutcomeHit {
+			res.N++
+		}
+	}
+	res.Outcome = best
+	if failed > 0 {
+		res.Err = batchError(cmd, res, failed)
+	}
+}
+
+func batchError(cmd *Command, res *Result, failed int) *BatchError {
+	e := &BatchError{Op: cmd.Op, Wanted: len(cmd.Keys), Keys: make([]string, 0, failed), Errs: make([]error, 0, failed)}
+	for i := range res.Items {
+		if err := res.Items[i].Err; err != nil {
+			e.Keys, e.Errs = append(e.Keys, string([]byte(cmd.Keys[i]))), append(e.Errs, err)
+		}
+	}
+	return e
+}
+
+// emit leaves the command's events, one for each key.
+func (e *engine) emit(cmd *Command, res *Result, t *table, start int64) {
+	ev := Event{Op: uint8(cmd.Op), Namespace: cmd.Namespace.id}
+	if res.End != 0 {
+		ev.Time = unixAt(res.End)
+		ev.Elapsed = uint32(min(max(res.End-start, 0), math.MaxUint32))
+	}
+	if cmd.Op.writesTTL() {
+		ev.TTL = eventTTL(cmd.TTL)
+	}
+	hashed := t.hashed.Has(cmd.Op)
+	if !cmd.Op.Many() {
+		e.emitKey(&ev, cmd.Key, cmd.Value, &res.Item, hashed)
+		return
+	}
+	for i := range res.Items {
+		var value []byte
+		if cmd.Op == OpSetMany {
+			value = cmd.Values[i]
+		}
+		item := &res.Items[i]
+		if item.Outcome == OutcomeNone { // refused as a whole
+			item = &res.Item
+		}
+		e.emitKey(&ev, cmd.Keys[i], value, item, hashed)
+		ev.Op |= EventContinued
+	}
+}
+
+func (e *engine) emitKey(ev *Event, key string, value []byte, item *Item, hashed bool) {
+	if hashed {
+		ev.KeyHash = hashKey(ev.Namespace, key)
+	}
+	size := len(value)
+	if item.Entry != nil {
+		size = len(item.Entry.Value)
+	}
+	ev.Size = uint32(min(size, math.MaxUint32))
+	ev.Result = uint8(item.Outcome) | item.Tier<<4
+	e.ring.put(ev)
+}
+
+// eventTTL is a written TTL in seconds as events have it.
+func eventTTL(ttl time.Duration) uint32 {
+	switch {
+	case ttl < 0:
+		return math.MaxUint32
+	default:
+		return uint32(min((ttl+time.Second-1)/time.Second, math.MaxUint32-1))
+	}
+}
+
+// zeroed returns s with n zeros, grown if need be.
+func zeroed(s []uint64, n int) []uint64 {
+	if cap(s) < n {
+		return make([]uint64, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}

@@ -1,0 +1,35 @@
+package core
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// epoch is where Clock begins. It is never changed.
+var epoch = time.Now()
+
+// Clock returns the nanoseconds since the process began, by the monotonic clock. It is at least 1, and about half as
+// dear as time.Now.
+func Clock() int64 { return int64(time.Since(epoch)) + 1 }
+
+// unixAt turns a reading of Clock into unix nanoseconds.
+func unixAt(clock int64) uint64 { return uint64(epoch.UnixNano() + clock) }
+
+// versionClock makes Entry.Version: a hybrid logical clock, 48 bits of unix milliseconds and 16 of count.
+type versionClock struct{ last atomic.Uint64 }
+
+// at returns a version greater than all before it, and not less than now.
+func (v *versionClock) at(now time.Time) uint64 {
+	wall := uint64(now.UnixMilli()) << 16
+	for {
+		last := v.last.Load()
+		next := max(last+1, wall)
+		if v.last.CompareAndSwap(last, next) {
+			return next
+		}
+	}
+}
+
+// next returns a version greater than all before it without reading the time. It is for entries that stay in this
+// process.
+func (v *versionClock) next() uint64 { return v.last.Add(1) }

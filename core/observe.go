@@ -1,0 +1,232 @@
+package core
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	batchSize = 256                   // events in a batch; hostabi.EventBatch
+	batchAge  = 10 * time.Millisecond // how long an event waits for its batch to fill, at most
+)
+
+// batch is events on their way to the observers.
+type batch struct {
+	n      int
+	events [batchSize]Event
+}
+
+// ring collects the events of all commands in striped buffers and hands full ones to the observers on one goroutine.
+// Where that goroutine falls behind, the commands that fill buffers do its work: nothing is lost and nothing grows.
+//
+// Lock order: deliver, ringShard.mu.
+type ring struct {
+	shards []ringShard
+	shift  uint
+	full   chan *batch // handed over, not yet delivered
+	free   chan *batch // empty ones
+	armed  chan struct{}
+	stop   chan struct{}
+	ended  chan struct{}
+
+	deliver   sync.Mutex      // held while observers are called
+	observers []boundObserver // guarded by deliver
+	filtered  []Event         // guarded by deliver: what an observer gets that does not want all
+}
+
+type ringShard struct {
+	mu  sync.Mutex
+	cur *batch // never nil
+	_   [48]byte
+}
+
+// boundObserver is an observer with its spec, read once.
+type boundObserver struct {
+	observer Observer
+	spec     ObserverSpec
+}
+
+func newRing(c *counters) *ring {
+	n := len(c.stripes)
+	r := &ring{
+		shards: make([]ringShard, n), shift: c.shift,
+		full: make(chan *batch, n), free: make(chan *batch, 2*n),
+		armed: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	for i := range r.shards {
+		r.shards[i].cur = new(batch)
+	}
+	go r.run()
+	return r
+}
+
+// put appends an event to the caller's buffer.
+func (r *ring) put(ev *Event) {
+	s := &r.shards[stackHash()>>r.shift]
+	s.mu.Lock()
+	b := s.cur
+	b.events[b.n] = *ev
+	b.n++
+	if b.n == 1 || b.n == batchSize {
+		r.turn(s, b)
+		return
+	}
+	s.mu.Unlock()
+}
+
+// turn wakes the goroutine for a buffer that has begun, and hands over one that is full. It unlocks s.
+func (r *ring) turn(s *ringShard, b *batch) {
+	if b.n == 1 {
+		s.mu.Unlock()
+		select {
+		case r.armed <- struct{}{}:
+		default:
+		}
+		return
+	}
+	s.cur = r.empty()
+	s.mu.Unlock()
+	select {
+	case r.full <- b:
+	default:
+		r.deliver.Lock()
+		r.deliverFull()
+		r.deliverBatch(b)
+		r.deliver.Unlock()
+	}
+}
+
+func (r *ring) empty() *batch {
+	select {
+	case b := <-r.free:
+		return b
+	default:
+		return new(batch)
+	}
+}
+
+// run delivers full buffers at once and begun ones after batchAge. It sleeps while nothing happens.
+func (r *ring) run() {
+	defer close(r.ended)
+	age := time.NewTimer(time.Hour)
+	age.Stop()
+	for {
+		select {
+		case b := <-r.full:
+			r.deliver.Lock()
+			r.deliverBatch(b)
+			r.deliver.Unlock()
+			continue // the buffers that have begun are younger than the timer
+		case <-r.armed:
+			age.Reset(batchAge)
+			r.wait(age)
+			r.flush()
+		case <-r.stop:
+			return
+		}
+	}
+}
+
+// wait delivers full buffers until the timer fires.
+func (r *ring) wait(age *time.Timer) {
+	for {
+		select {
+		case b := <-r.full:
+			r.deliver.Lock()
+			r.deliverBatch(b)
+			r.deliver.Unlock()
+		case <-age.C:
+			return
+		case <-r.stop:
+			return
+		}
+	}
+}
+
+// flush delivers every event put before it was called.
+func (r *ring) flush() {
+	r.deliver.Lock()
+	defer r.deliver.Unlock()
+	r.flushLocked()
+}
+
+func (r *ring) flushLocked() {
+	r.deliverFull()
+	for i := range r.shards {
+		s := &r.shards[i]
+		s.mu.Lock()
+		b := s.cur
+		if b.n > 0 {
+			s.cur = r.empty()
+		}
+		s.mu.Unlock()
+		if b.n > 0 {
+			r.deliverFull() // what this shard handed over before
+			r.deliverBatch(b)
+		}
+	}
+}
+
+// deliverFull delivers what was handed over. deliver is held.
+func (r *ring) deliverFull() {
+	for {
+		select {
+		case b := <-r.full:
+			r.deliverBatch(b)
+		default:
+			return
+		}
+	}
+}
+
+// deliverBatch tells every observer what it asked for, and frees the batch. deliver is held.
+func (r *ring) deliverBatch(b *batch) {
+	events := b.events[:b.n]
+	for i := range r.observers {
+		o := &r.observers[i]
+		wanted := r.wanted(o.spec.Ops, events)
+		if len(wanted) > 0 {
+			o.observer.Observe(wanted)
+		}
+	}
+	b.n = 0
+	select {
+	case r.free <- b:
+	default:
+	}
+}
+
+// wanted returns the events of ops, without copying if that is all of them.
+func (r *ring) wanted(ops OpMask, events []Event) []Event {
+	skip := 0
+	for skip < len(events) && ops.Has(eventOp(&events[skip])) {
+		skip++
+	}
+	if skip == len(events) {
+		return events
+	}
+	r.filtered = append(r.filtered[:0], events[:skip]...)
+	for i := skip; i < len(events); i++ {
+		if ops.Has(eventOp(&events[i])) {
+			r.filtered = append(r.filtered, events[i])
+		}
+	}
+	return r.filtered
+}
+
+func eventOp(ev *Event) Op { return Op(ev.Op &^ EventContinued) }
+
+// replace delivers what is pending to the old observers and puts new ones in their place.
+func (r *ring) replace(observers []boundObserver) {
+	r.deliver.Lock()
+	defer r.deliver.Unlock()
+	r.flushLocked()
+	r.observers = observers
+}
+
+// close ends the goroutine and delivers what is left.
+func (r *ring) close() {
+	close(r.stop)
+	<-r.ended
+	r.flush()
+}
