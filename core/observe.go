@@ -23,9 +23,9 @@ type batch struct {
 type ring struct {
 	shards []ringShard
 	shift  uint
-	full   chan *batch // handed over, not yet delivered
+	full   chan *batch // handed over, not yet delivered; received from under deliver
 	free   chan *batch // empty ones
-	armed  chan struct{}
+	wake   chan struct{}
 	stop   chan struct{}
 	ended  chan struct{}
 
@@ -51,7 +51,7 @@ func newRing(c *counters) *ring {
 	r := &ring{
 		shards: make([]ringShard, n), shift: c.shift,
 		full: make(chan *batch, n), free: make(chan *batch, 2*n),
-		armed: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	for i := range r.shards {
 		r.shards[i].cur = new(batch)
@@ -64,6 +64,11 @@ func newRing(c *counters) *ring {
 func (r *ring) put(ev *Event) {
 	s := &r.shards[stackHash()>>r.shift]
 	s.mu.Lock()
+	for s.cur.n == batchSize { // the queue was full when it filled
+		s.mu.Unlock()
+		r.help(s)
+		s.mu.Lock()
+	}
 	b := s.cur
 	b.events[b.n] = *ev
 	b.n++
@@ -74,26 +79,46 @@ func (r *ring) put(ev *Event) {
 	s.mu.Unlock()
 }
 
-// turn wakes the goroutine for a buffer that has begun, and hands over one that is full. It unlocks s.
+// turn hands over a buffer that is full, if the queue has room, and wakes the goroutine for it, or for one that has
+// begun. It unlocks s.
 func (r *ring) turn(s *ringShard, b *batch) {
-	if b.n == 1 {
-		s.mu.Unlock()
+	if b.n == batchSize {
 		select {
-		case r.armed <- struct{}{}:
+		case r.full <- b:
+			s.cur = r.empty()
 		default:
+			s.mu.Unlock()
+			r.help(s)
+			return
 		}
+	}
+	s.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// help does the goroutine's work: it delivers what is queued, and the shard's buffer if that is full.
+func (r *ring) help(s *ringShard) {
+	r.deliver.Lock()
+	defer r.deliver.Unlock()
+	r.deliverFull()
+	r.takeShard(s, batchSize)
+}
+
+// takeShard delivers the shard's buffer if it holds at least min events. deliver is held.
+func (r *ring) takeShard(s *ringShard, min int) {
+	s.mu.Lock()
+	b := s.cur
+	if b.n < min {
+		s.mu.Unlock()
 		return
 	}
 	s.cur = r.empty()
 	s.mu.Unlock()
-	select {
-	case r.full <- b:
-	default:
-		r.deliver.Lock()
-		r.deliverFull()
-		r.deliverBatch(b)
-		r.deliver.Unlock()
-	}
+	r.deliverFull() // what this shard handed over before
+	r.deliverBatch(b)
 }
 
 func (r *ring) empty() *batch {
@@ -105,38 +130,24 @@ func (r *ring) empty() *batch {
 	}
 }
 
-// run delivers full buffers at once and begun ones after batchAge. It sleeps while nothing happens.
+// run delivers full buffers at once and begun ones within batchAge. It sleeps while nothing happens.
 func (r *ring) run() {
 	defer close(r.ended)
-	age := time.NewTimer(time.Hour)
-	age.Stop()
-	for {
+	age := time.NewTimer(batchAge)
+	defer age.Stop()
+	for aging := true; ; {
 		select {
-		case b := <-r.full:
+		case <-r.wake:
 			r.deliver.Lock()
-			r.deliverBatch(b)
+			r.deliverFull()
 			r.deliver.Unlock()
-			continue // the buffers that have begun are younger than the timer
-		case <-r.armed:
-			age.Reset(batchAge)
-			r.wait(age)
-			r.flush()
-		case <-r.stop:
-			return
-		}
-	}
-}
-
-// wait delivers full buffers until the timer fires.
-func (r *ring) wait(age *time.Timer) {
-	for {
-		select {
-		case b := <-r.full:
-			r.deliver.Lock()
-			r.deliverBatch(b)
-			r.deliver.Unlock()
+			if !aging {
+				age.Reset(batchAge)
+				aging = true
+			}
 		case <-age.C:
-			return
+			aging = false
+			r.flush()
 		case <-r.stop:
 			return
 		}
@@ -153,17 +164,7 @@ func (r *ring) flush() {
 func (r *ring) flushLocked() {
 	r.deliverFull()
 	for i := range r.shards {
-		s := &r.shards[i]
-		s.mu.Lock()
-		b := s.cur
-		if b.n > 0 {
-			s.cur = r.empty()
-		}
-		s.mu.Unlock()
-		if b.n > 0 {
-			r.deliverFull() // what this shard handed over before
-			r.deliverBatch(b)
-		}
+		r.takeShard(&r.shards[i], 1)
 	}
 }
 
