@@ -1,5 +1,5 @@
 // edgecache.h is all that a guest in C needs: the numbers and layouts of the ABI, version 1, and a few helpers. There is
-// no libc behind it. docs/ABI.md explains the calls; the numbers are checked against hostabi/abi.go by a test.
+// no libc behind it. docs/ABI.md explains the calls; the numbers are checked against package hostabi by a test.
 //
 //   clang --target=wasm32 -nostdlib -ffreestanding -mbulk-memory -O2 -Wl,--no-entry -Wl,--stack-first \
 //       -Wl,-z,stack-size=16384 -Wl,--strip-all -I hostabi/sdk/c -o guest.wasm guest.c
@@ -102,6 +102,14 @@
 #define EC_OUTCOME_DENIED 6
 #define EC_OUTCOME_ERROR 7
 
+// The host's functions.
+#define EC_LOG_DEBUG 0
+#define EC_LOG_INFO 1
+#define EC_LOG_WARN 2
+#define EC_LOG_ERROR 3
+#define EC_MAX_RANDOM 4096
+#define EC_MAX_LOG 4096
+
 // ec_call is the call buffer: the host writes it before each call, the guest owns the memory.
 typedef struct {
 	uint64_t cookie;        // written by ec_before (with EC_ACTION_COOKIE), given back to ec_after
@@ -133,6 +141,14 @@ _Static_assert(sizeof(ec_event) == EC_EVENT_SIZE, "layout of ec_event");
 
 #define EC_EXPORT(name) __attribute__((export_name(name)))
 #define EC_IMPORT(name) __attribute__((import_module("edgecache_1"), import_name(name)))
+
+// What the host offers. A manifest lists under "needs" the capability that is named behind a function it uses.
+EC_IMPORT("log") void ec_log(uint32_t level, const void *text, uint32_t len); // log
+EC_IMPORT("log_enabled") bool ec_log_enabled(uint32_t level);                 // log
+EC_IMPORT("now_ns") uint64_t ec_now_ns(void);                                 // clock: unix time
+EC_IMPORT("mono_ns") uint64_t ec_mono_ns(void);                               // clock: never goes back
+EC_IMPORT("random") void ec_random(void *p, uint32_t len);                    // rng
+EC_IMPORT("hash64") uint64_t ec_hash64(const void *p, uint32_t len);          // XXH64 with seed 0
 
 // EC_MODULE marks the module as a guest of this ABI and puts the manifest, a file in the compiler's working directory,
 // into the module's custom section. Once in a module.
