@@ -32,7 +32,8 @@ func newCache(b *testing.B, o core.Options) (*core.Cache, []string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	o.Tiers = []core.Tier{{Name: "memory", Backend: backend}}
+	late := o.Hooks // not for the writes below
+	o.Hooks, o.Tiers = nil, []core.Tier{{Name: "memory", Backend: backend}}
 	c, err := core.New(o)
 	if err != nil {
 		b.Fatal(err)
@@ -43,6 +44,9 @@ func newCache(b *testing.B, o core.Options) (*core.Cache, []string) {
 		if err := c.Set(b.Context(), k, make([]byte, 64), core.EntryOptions{}); err != nil {
 			b.Fatal(err)
 		}
+	}
+	if err := c.SetHooks(late, o.Observers); err != nil {
+		b.Fatal(err)
 	}
 	return c, keys
 }
