@@ -66,20 +66,27 @@ func (c *cursor) u32() uint32 {
 	return 0
 }
 
-// skipLEB reads over a signed or unsigned LEB128 number of at most max bytes.
-func (c *cursor) skipLEB(max int) {
-	for range max {
+// skipLEB reads over a signed or unsigned LEB128 number of at most size bytes.
+func (c *cursor) skipLEB(size int) {
+	for range size {
 		if c.byte() < 0x80 {
 			return
 		}
 	}
-	c.fail("number is longer than %d bytes", max)
+	c.fail("number is longer than %d bytes", size)
 }
 
-// count reads how many elements follow, each of min bytes at least: never more than there can be.
-func (c *cursor) count(what string, min int) int {
+// maxCount bounds every vector, so that what is made of one stays small whatever it is made into.
+const maxCount = 1 << 20
+
+// count reads how many elements follow, each of size bytes at least: never more than there can be.
+func (c *cursor) count(what string, size int) int {
 	n := c.u32()
-	if int64(n)*int64(min) > int64(len(c.b)) {
+	if n > maxCount {
+		c.fail("%d %s: at most %d are allowed", n, what, maxCount)
+		return 0
+	}
+	if int(n)*size > len(c.b) {
 		c.fail("%d %s can't be in the %d bytes left", n, what, len(c.b))
 		return 0
 	}

@@ -266,3 +266,8 @@ func validName(s string) bool {
 }
 
 func alnum(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
+
+// Equal reports whether two columns are the same.
+func (s Stat) Equal(o Stat) bool {
+	return s.Name == o.Name && s.Kind == o.Kind && slices.Equal(s.Of, o.Of)
+}

@@ -105,8 +105,8 @@ func typeNames(types string) string {
 const (
 	// maxLocals bounds a function's locals, which a few bytes can declare by the billion.
 	maxLocals = 50_000
-	// maxCount bounds a function's parameters and results.
-	maxCount = 1000
+	// maxValueTypes bounds a function's parameters, and its results.
+	maxValueTypes = 1000
 )
 
 // ParseModule reads a core module's structure. It looks at every count and length outside of function bodies, so that a
@@ -263,8 +263,8 @@ func (m *Module) Export(name string) *Export {
 // valueTypes reads a vector of value types.
 func (c *cursor) valueTypes() string {
 	n := c.count("value types", 1)
-	if n > maxCount {
-		c.fail("%d parameters or results: at most %d are allowed", n, maxCount)
+	if n > maxValueTypes {
+		c.fail("%d parameters or results: at most %d are allowed", n, maxValueTypes)
 	}
 	types := c.take(uint32(n))
 	for _, t := range types {

@@ -1,0 +1,170 @@
+package plugins
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/edgecache/edgecache/hostabi"
+)
+
+// maxTable bounds a table's elements: tables grow outside of the memory limit.
+const maxTable = 1 << 16
+
+// wasiFunctions returns what may be imported from WASI: what the runtimes of Go and wasi-libc can't do without. There are
+// no files, arguments, variables or sockets behind them.
+func wasiFunctions() []string {
+	return []string{
+		"args_get", "args_sizes_get", "environ_get", "environ_sizes_get", "clock_time_get", "fd_write", "poll_oneoff",
+		"proc_exit", "random_get", "sched_yield",
+		"fd_close", "fd_fdstat_get", "fd_prestat_get", "fd_prestat_dir_name", "fd_read", "fd_seek", // wasi-libc's stdio
+		"fd_fdstat_set_flags", // Go's os package
+	}
+}
+
+// offered returns the capabilities that this host has, all of them harmless.
+func offered() []string { return []string{"clock", "hash", "log", "rng"} }
+
+// checkNeeds reports a capability that the plugin needs and does not get.
+func checkNeeds(m *hostabi.Manifest, g Grants) error {
+	for _, need := range m.Needs {
+		switch {
+		case slices.Contains(offered(), need):
+		case !slices.Contains(g.Needs, need):
+			return fmt.Errorf("manifest: needs capability %q, which it was not granted", need)
+		default:
+			return fmt.Errorf("manifest: needs capability %q, which this version of the host does not offer", need)
+		}
+	}
+	return nil
+}
+
+// checkModule reports what keeps a module from being run as what its manifest says. None of its code has run.
+func checkModule(mod *hostabi.Module, m *hostabi.Manifest, pages uint32) error {
+	if mod.HasStart {
+		return fmt.Errorf("module has a start function, which would run before anything is set up: export it as %s",
+			hostabi.ExportInitialize)
+	}
+	if err := checkMemory(mod, pages); err != nil {
+		return err
+	}
+	for _, i := range mod.Imports {
+		if err := checkImport(i, m); err != nil {
+			return fmt.Errorf("import %s.%s: %w", i.Module, i.Name, err)
+		}
+	}
+	if err := checkMarker(mod); err != nil {
+		return err
+	}
+	return checkExports(mod, m)
+}
+
+func checkMemory(mod *hostabi.Module, pages uint32) error {
+	switch e := mod.Export(hostabi.ExportMemory); {
+	case e == nil || e.Kind != hostabi.KindMemory || len(mod.Memories) != 1:
+		return fmt.Errorf("export %s: the module must have one memory and export it", hostabi.ExportMemory)
+	case mod.Memories[0].Min > pages:
+		return fmt.Errorf("memory begins with %d pages: at most %d are allowed: raise memory_pages in the manifest, and in the "+
+			"grants beyond %d", mod.Memories[0].Min, pages, defaultMaxPages)
+	}
+	return nil
+}
+
+func checkImport(i hostabi.Import, m *hostabi.Manifest) error {
+	switch {
+	case i.Kind != hostabi.KindFunction:
+		return fmt.Errorf("is a %s: only functions can be imported", hostabi.KindName(i.Kind))
+	case i.Module == hostabi.WASIModule:
+		if !slices.Contains(wasiFunctions(), i.Name) {
+			return errors.New("is not among the WASI functions that guests get")
+		}
+		return nil
+	case i.Module != hostabi.ImportModule:
+		return fmt.Errorf("is of an unknown module: guests import from %s (and a part of %s)",
+			hostabi.ImportModule, hostabi.WASIModule)
+	}
+	if need, ok := hostabi.ReservedFunctions()[i.Name]; ok {
+		return fmt.Errorf("belongs to capability %q, which this version of the host does not offer", need)
+	}
+	for _, f := range hostabi.HostFunctions() {
+		if f.Name == i.Name {
+			return checkFunction(f, i, m)
+		}
+	}
+	return errors.New("is not known to this version of the host")
+}
+
+func checkFunction(f hostabi.HostFunction, i hostabi.Import, m *hostabi.Manifest) error {
+	switch {
+	case f.Signature != i.Signature:
+		return fmt.Errorf("has type %v: it must be %v", i.Signature, f.Signature)
+	case f.Needs != "" && !m.NeedsCapability(f.Needs):
+		return fmt.Errorf("belongs to capability %q: list it under needs in the manifest", f.Needs)
+	}
+	return nil
+}
+
+// checkMarker reports a module of another ABI, or of none.
+func checkMarker(mod *hostabi.Module) error {
+	if e := mod.Export(hostabi.ExportMarker); e != nil {
+		return nil // checkExports looks at its type
+	}
+	for _, e := range mod.Exports {
+		if strings.HasPrefix(e.Name, "edgecache_abi_") {
+			return fmt.Errorf("export %s: the module was built for another ABI: this host speaks %s", e.Name, hostabi.ExportMarker)
+		}
+	}
+	return fmt.Errorf("export %s is missing: is this a plugin?", hostabi.ExportMarker)
+}
+
+// checkExports reports an export that is missing or of the wrong type.
+func checkExports(mod *hostabi.Module, m *hostabi.Manifest) error {
+	signatures := hostabi.ExportSignatures()
+	for _, e := range mod.Exports {
+		want, ok := signatures[e.Name]
+		switch {
+		case !ok:
+		case e.Kind != hostabi.KindFunction:
+			return fmt.Errorf("export %s is a %s: it must be a function %v", e.Name, hostabi.KindName(e.Kind), want)
+		case e.Signature != want:
+			return fmt.Errorf("export %s has type %v: it must be %v", e.Name, e.Signature, want)
+		}
+	}
+	for _, r := range required(mod, m) {
+		if mod.Export(r.export) == nil {
+			return fmt.Errorf("export %s is missing: %s needs it", r.export, r.why)
+		}
+	}
+	return nil
+}
+
+type requirement struct{ export, why string }
+
+// required returns the exports that the manifest and other exports ask for.
+func required(mod *hostabi.Module, m *hostabi.Manifest) []requirement {
+	var all []requirement
+	for _, hook := range m.Hooks {
+		why := fmt.Sprintf("hook %q", hook)
+		switch hook {
+		case hostabi.HookBefore:
+			all = append(all, requirement{hostabi.ExportBuf, why}, requirement{hostabi.ExportBefore, why})
+		case hostabi.HookAfter:
+			all = append(all, requirement{hostabi.ExportBuf, why}, requirement{hostabi.ExportAfter, why})
+		case hostabi.HookObserve:
+			all = append(all, requirement{hostabi.ExportEvents, why}, requirement{hostabi.ExportObserve, why})
+		}
+	}
+	if mod.Export(hostabi.ExportInit) != nil {
+		all = append(all, requirement{hostabi.ExportBuf, hostabi.ExportInit})
+	}
+	if len(m.Stats) > 0 {
+		all = append(all, requirement{hostabi.ExportStats, "stats of the manifest"})
+	}
+	return all
+}
+
+// usesWASI reports whether the module imports from WASI.
+func usesWASI(mod *hostabi.Module) bool {
+	return slices.ContainsFunc(mod.Imports, func(i hostabi.Import) bool { return i.Module == hostabi.WASIModule })
+}

@@ -1,0 +1,324 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/hostabi"
+)
+
+// defaultMaxPages is how much memory a manifest may ask for unless more is granted: 16 MiB.
+const defaultMaxPages = 256
+
+// Source is what a plugin is made from. The host keeps its slices: they must not be changed.
+type Source struct {
+	// Name is the plugin's name in hooks, errors, logs and figures, unique in a cache. "" means the manifest's.
+	Name string
+	// Wasm is the module.
+	Wasm []byte
+	// Manifest is a manifest that came beside the module. nil means the one in the module.
+	Manifest []byte
+	// Config is JSON for the guest's ec_init. Empty means {}.
+	Config []byte
+	// Grants are what the plugin may have and do.
+	Grants Grants
+}
+
+// Grants are an operator's word on what a plugin may have. The zero value suits plugins that compute.
+type Grants struct {
+	// Needs are capabilities given besides clock, hash, log and rng, which do no harm and which everyone gets.
+	Needs []string
+	// MemoryPages is how many pages of 64 KiB the manifest may ask for, for each instance. 0 means 256.
+	MemoryPages int
+	// Failure overrides the manifest's failure policy: "open" lets a command go on without the plugin where that fails,
+	// "closed" fails the command. "" leaves it to the manifest, and that to open.
+	Failure string
+}
+
+// Plugin is a loaded guest. Its methods are safe for concurrent use.
+type Plugin struct {
+	host    *Host
+	name    string
+	limiter limiter
+
+	current    atomic.Pointer[version] // nil when closed
+	failClosed atomic.Bool             // the failure policy of the version in place
+
+	failures [failureKinds]atomic.Uint64
+	skipped  atomic.Uint64
+	refused  atomic.Uint64
+	lost     atomic.Uint64
+	swaps    atomic.Uint64
+
+	// mu is held by who replaces the version, or adds up over instances.
+	mu   sync.Mutex
+	base *hostabi.StatTable // guarded by mu: what instances that are gone had counted
+	gone callTotals         // guarded by mu: and how often they were called
+}
+
+// callTotals adds up calls over instances.
+type callTotals struct{ calls, nanos uint64 }
+
+func (t *callTotals) add(in *instance) {
+	t.calls += in.calls
+	t.nanos += in.nanos
+}
+
+// Load checks and compiles a module and sets up its first instance. Nothing of it runs before all checks have passed.
+// Errors say what is wrong with the module, and what to do.
+func (h *Host) Load(ctx context.Context, src Source) (*Plugin, error) {
+	p := &Plugin{host: h, name: src.Name}
+	if p.name == "" {
+		if m, err := src.manifest(); err == nil {
+			p.name = m.Name
+		}
+	}
+	v, err := p.load(ctx, &src)
+	if err != nil {
+		return nil, p.wrap(err)
+	}
+	p.base = hostabi.NewStatTable(v.manifest.Stats)
+	p.put(v, &src)
+	if err := h.add(p); err != nil {
+		return nil, errors.Join(p.wrap(err), p.Close(ctx))
+	}
+	p.log(slog.LevelInfo, "plugin loaded", slog.String("version", v.manifest.Version))
+	return p, nil
+}
+
+// wrap names the plugin in an error that does not yet.
+func (p *Plugin) wrap(err error) error {
+	var guest *GuestError
+	switch {
+	case errors.As(err, &guest):
+		return err
+	case p.name == "":
+		return fmt.Errorf("plugin: %w", err)
+	default:
+		return fmt.Errorf("plugin %s: %w", p.name, err)
+	}
+}
+
+// Name returns the plugin's name.
+func (p *Plugin) Name() string { return p.name }
+
+// Manifest returns the manifest of the version in place, or the zero manifest after Close. It must not be changed.
+func (p *Plugin) Manifest() hostabi.Manifest {
+	if v := p.current.Load(); v != nil {
+		return *v.manifest
+	}
+	return hostabi.Manifest{}
+}
+
+// Swap puts another version in the plugin's place, under traffic: the new one is loaded and set up first, then commands
+// go to it, then the old one ends. If it does not load, everything stays as it is. It must want the same hooks,
+// operations and capabilities, since the cache has asked for them once: load it as another plugin otherwise. A source
+// equal to the one in place changes nothing.
+//
+// Statistics go on if their columns are the same, else they begin anew.
+func (p *Plugin) Swap(ctx context.Context, src Source) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.current.Load()
+	if old == nil {
+		return p.wrap(errClosed)
+	}
+	if old.sum == src.sum() {
+		return nil
+	}
+	v, err := p.load(ctx, &src)
+	if err != nil {
+		return p.wrap(err)
+	}
+	if err := sameWants(old.manifest, v.manifest); err != nil {
+		return p.wrap(errors.Join(err, v.retire(hostabi.NewStatTable(v.manifest.Stats), &callTotals{})))
+	}
+	p.put(v, &src)
+	err = old.retire(p.base, &p.gone)
+	if !slices.EqualFunc(old.manifest.Stats, v.manifest.Stats, hostabi.Stat.Equal) {
+		p.base = hostabi.NewStatTable(v.manifest.Stats)
+	}
+	p.swaps.Add(1)
+	p.log(slog.LevelInfo, "plugin replaced", slog.String("version", v.manifest.Version))
+	return err
+}
+
+// put makes v the version in place.
+func (p *Plugin) put(v *version, src *Source) {
+	p.failClosed.Store(src.failure(v.manifest) == hostabi.FailClosed)
+	p.current.Store(v)
+}
+
+var errClosed = fmt.Errorf("%w: it is closed", core.ErrPlugin)
+
+// sameWants reports what a new version wants otherwise than the old one.
+func sameWants(old, v *hostabi.Manifest) error {
+	for _, f := range []struct {
+		field string
+		a, b  []string
+	}{{"hooks", old.Hooks, v.Hooks}, {"ops", old.Ops, v.Ops}, {"needs", old.Needs, v.Needs}} {
+		a, b := slices.Sorted(slices.Values(f.a)), slices.Sorted(slices.Values(f.b))
+		if !slices.Equal(a, b) {
+			return fmt.Errorf("manifest: %s %q are not those of the version in place, %q: load it as another plugin", f.field, b, a)
+		}
+	}
+	return nil
+}
+
+// Close ends the plugin when the calls under way are done. Its hook and observer then do nothing, or fail every command
+// if the failure policy was closed. It is idempotent.
+func (p *Plugin) Close(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.host.remove(p)
+	v := p.current.Swap(nil)
+	if v == nil {
+		return nil
+	}
+	return v.retire(p.base, &p.gone)
+}
+
+// bury takes a dead instance from its pool and keeps what it had counted.
+func (p *Plugin) bury(from *pool, in *instance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if from.remove(in) {
+		p.base.MergeTable(in.final)
+		p.gone.add(in)
+		in.close()
+	}
+}
+
+// failed counts and logs a failure of a call, and reports it to the breaker.
+func (p *Plugin) failed(v *version, err *GuestError, probe bool) {
+	if err.Kind != FailureStart { // which is counted where it happens
+		p.failures[err.Kind].Add(1)
+	}
+	p.log(slog.LevelWarn, "plugin failed", slog.Any("error", err), slog.String("trace", err.Trace))
+	if v.breaker.failed(core.Clock(), probe) {
+		p.log(slog.LevelError, "plugin fails too often and is left out for a while")
+	}
+}
+
+// PluginStats are figures of a plugin since it was loaded, over all its versions.
+type PluginStats struct {
+	// Calls is how often guests were entered, Nanos an estimate of the time they took.
+	Calls, Nanos uint64
+	// Failures counts them by the names of FailureKind; kinds that did not occur are left out.
+	Failures map[string]uint64
+	// Skipped counts calls that were not made because the breaker was open.
+	Skipped uint64
+	// Refused counts keys that were too long for the guest.
+	Refused uint64
+	// Lost counts events that an observer did not see, or saw in a batch in which it failed.
+	Lost uint64
+	// Swaps counts versions after the first.
+	Swaps uint64
+	// Instances is how many there are, MemoryBytes the size of their memories.
+	Instances   int
+	MemoryBytes uint64
+	// Breaker is "closed", "open", "half-open", or "" after Close.
+	Breaker string
+}
+
+// Stats returns the plugin's figures. It waits for calls under way.
+func (p *Plugin) Stats() PluginStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := PluginStats{
+		Failures: make(map[string]uint64), Skipped: p.skipped.Load(), Refused: p.refused.Load(), Lost: p.lost.Load(),
+		Swaps: p.swaps.Load(),
+	}
+	total := p.gone
+	if v := p.current.Load(); v != nil {
+		s.Breaker = v.breaker.state(core.Clock())
+		for _, pool := range v.pools() {
+			pool.each(func(in *instance) {
+				total.add(in)
+				if !in.dead {
+					s.Instances++
+					s.MemoryBytes += uint64(in.memory.Size())
+				}
+			})
+		}
+	}
+	s.Calls, s.Nanos = total.calls, total.nanos
+	for k := range failureKinds {
+		if n := p.failures[k].Load(); n > 0 {
+			s.Failures[k.String()] = n
+		}
+	}
+	return s
+}
+
+// Report returns the guest's own statistics, added up over all instances there were. It waits for calls under way. A
+// plugin whose manifest names no statistics has an empty report.
+func (p *Plugin) Report() (core.Report, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := p.current.Load()
+	if v == nil {
+		return core.Report{}, p.wrap(errClosed)
+	}
+	stats := v.manifest.Stats
+	if len(stats) == 0 {
+		return core.Report{}, nil
+	}
+	total := hostabi.NewStatTable(stats)
+	total.MergeTable(p.base)
+	var failed error
+	for _, pool := range v.pools() {
+		pool.each(func(in *instance) {
+			if in.dead {
+				total.MergeTable(in.final)
+			} else if err := in.readStats(total); err != nil && failed == nil {
+				failed = guestError(p.name, hostabi.ExportStats, err)
+			}
+		})
+	}
+	var r core.Report
+	for _, row := range total.Rows() {
+		r.Rows = append(r.Rows, core.ReportRow{Op: core.Op(row.Op), Namespace: row.Namespace, Figures: figures(stats, row.Slots)})
+	}
+	return r, failed
+}
+
+// figures names the slots of a row.
+func figures(stats []hostabi.Stat, slots []uint64) []core.Figure {
+	all := make([]core.Figure, len(stats))
+	sums := make(map[string]uint64)
+	at := 0
+	for i, s := range stats {
+		all[i].Name = s.Name
+		switch s.Kind {
+		case hostabi.KindMean, hostabi.KindRatio:
+			continue // below, when all sums are known
+		case hostabi.KindLog2:
+			all[i].Buckets = slices.Clone(slots[at : at+s.Slots()])
+		case hostabi.KindMin:
+			if slots[at] != math.MaxUint64 {
+				all[i].Count = slots[at]
+			}
+		default:
+			all[i].Count = slots[at]
+			sums[s.Name] = slots[at]
+		}
+		at += s.Slots()
+	}
+	for i, s := range stats {
+		if len(s.Of) == 2 {
+			all[i].IsRatio = true
+			if divisor := sums[s.Of[1]]; divisor != 0 {
+				all[i].Ratio = float64(sums[s.Of[0]]) / float64(divisor)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,223 @@
+package plugins
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/edgecache/edgecache/core"
+)
+
+// figure returns a figure of the first row of a plugin's report.
+func figure(t testing.TB, p *Plugin, name string) uint64 {
+	t.Helper()
+	r, err := p.Report()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Rows[0].Figures {
+		if f.Name == name {
+			return f.Count
+		}
+	}
+	t.Fatalf("no figure %q in %+v", name, r)
+	return 0
+}
+
+func versionOf(v string, changes ...string) Source {
+	return actorSource(append(changes, `"version": "1"`, `"version": "`+v+`"`)...)
+}
+
+// TestSwapUnderLoad calls and observes from many goroutines while versions are replaced: no call may fail, and the guests
+// must have counted every one.
+func TestSwapUnderLoad(t *testing.T) {
+	h, _ := newHost(t)
+	p := load(t, h, actorSource())
+	c := newCache(t, p)
+	const goroutines, swaps = 64, 20
+	var done sync.WaitGroup
+	var stop atomic.Bool
+	var gets atomic.Uint64
+	for range goroutines {
+		done.Go(func() {
+			for !stop.Load() {
+				if _, err := c.Get(t.Context(), "respond:1"); err != nil {
+					t.Errorf("Get = %v", err)
+				}
+				gets.Add(1)
+			}
+		})
+	}
+	for i := range swaps {
+		if err := p.Swap(t.Context(), versionOf([]string{"2", "3"}[i%2])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop.Store(true)
+	done.Wait()
+	c.Flush()
+	// Each command was counted by ec_before and by ec_observe.
+	if n, want := figure(t, p, "calls"), 2*gets.Load(); n != want || want < goroutines {
+		t.Errorf("guests counted %d calls in %d versions, want %d", n, swaps+1, want)
+	}
+	if n := figure(t, p, "longest"); n != uint64(len("respond:1")) {
+		t.Errorf("longest = %d", n)
+	}
+	s := p.Stats()
+	if s.Swaps != swaps || s.Lost != 0 || len(s.Failures) != 0 || s.Instances > p.current.Load().hooks.max+1 {
+		t.Errorf("stats %+v after %d swaps", s, swaps)
+	}
+}
+
+func TestSwap(t *testing.T) {
+	h, _ := newHost(t)
+	p := load(t, h, actorSource())
+	cmd, res := core.Command{Op: core.OpGet, Key: "pass"}, core.Result{}
+	if err := before(t, p, &cmd, &res); err != nil {
+		t.Fatal(err)
+	}
+	old := p.current.Load()
+	for name, test := range map[string]struct {
+		src  Source
+		want string
+	}{
+		"hooks":  {versionOf("2", `["before", "after", "observe"]`, `["before"]`), "load it as another plugin"},
+		"needs":  {versionOf("2", `"clock", "log", "rng"`, `"clock", "log", "rng", "hash"`), "load it as another plugin"},
+		"module": {Source{Wasm: passing().bytes(), Manifest: []byte(actorManifest)}, "export ec_after is missing"},
+		"same":   {actorSource(), ""},
+	} {
+		err := p.Swap(t.Context(), test.src)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: Swap = %v, want %q", name, err, test.want)
+		}
+		if p.current.Load() != old {
+			t.Fatalf("%s: the version was replaced", name)
+		}
+	}
+	if err := p.Swap(t.Context(), versionOf("2")); err != nil || p.Manifest().Version != "2" || figure(t, p, "calls") != 1 {
+		t.Errorf("Swap = %v, %+v, %d calls", err, p.Manifest(), figure(t, p, "calls"))
+	}
+	if err := p.Swap(t.Context(), versionOf("2", `"longest"`, `"other"`)); err != nil || figure(t, p, "calls") != 0 {
+		t.Errorf("Swap with other columns = %v, %d calls", err, figure(t, p, "calls"))
+	}
+}
+
+func TestClosed(t *testing.T) {
+	h, _ := newHost(t)
+	for policy, want := range map[string]error{"open": nil, "closed": core.ErrPlugin} {
+		src := actorSource()
+		src.Grants.Failure = policy
+		p := load(t, h, src)
+		hook, observer := p.Hook(), p.Observer()
+		for range 2 {
+			if err := p.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := core.Command{Op: core.OpGet, Key: "up:a", Namespace: pureNamespace, Cookies: make([]uint64, 1)}
+		if err := hook.Before(t.Context(), &cmd, new(core.Result)); !errors.Is(err, want) || cmd.Key != "up:a" {
+			t.Errorf("%s: Before = %v, %q", policy, err, cmd.Key)
+		}
+		observer.Observe(eventsOf(3))
+		if s := p.Stats(); s.Lost != 3 || s.Skipped != 1 || s.Instances != 0 {
+			t.Errorf("%s: stats %+v", policy, s)
+		}
+		if _, err := p.Report(); !errors.Is(err, core.ErrPlugin) {
+			t.Errorf("%s: Report = %v", policy, err)
+		}
+		if err := p.Swap(t.Context(), actorSource()); !errors.Is(err, core.ErrPlugin) {
+			t.Errorf("%s: Swap = %v", policy, err)
+		}
+		if p.Hook() != nil || p.Observer() != nil {
+			t.Errorf("%s: a closed plugin has a hook", policy)
+		}
+	}
+}
+
+// TestTrapsUnderLoad lets instances die while others are in use: what they had counted must not be lost.
+func TestTrapsUnderLoad(t *testing.T) {
+	h, _ := newHost(t)
+	p := load(t, h, actorSource())
+	hook := p.Hook()
+	var done sync.WaitGroup
+	for range 8 {
+		done.Go(func() {
+			for i := range 500 {
+				cmd := core.Command{Op: core.OpGet, Key: "up:a", Namespace: pureNamespace, Cookies: make([]uint64, 1)}
+				if i%50 == 0 {
+					cmd.Key = "trap"
+				}
+				p.current.Load().breaker.succeeded() // keep it out of this
+				if err := hook.Before(t.Context(), &cmd, new(core.Result)); err != nil {
+					t.Errorf("Before = %v", err)
+				}
+				if i%100 == 0 {
+					_ = p.Stats()
+				}
+			}
+		})
+	}
+	done.Wait()
+	s := p.Stats()
+	if s.Failures["trap"] == 0 || s.Failures["trap"]+s.Skipped/50 > 80 {
+		t.Errorf("stats %+v", s)
+	}
+	if n := figure(t, p, "calls"); n != 8*500-s.Skipped {
+		t.Errorf("guests counted %d calls, want %d", n, 8*500-s.Skipped)
+	}
+	if n := p.current.Load().hooks.max; s.Instances > n+1 {
+		t.Errorf("%d instances, at most %d are allowed", s.Instances, n+1)
+	}
+}
+
+func TestObserver(t *testing.T) {
+	h, l := newHost(t)
+	p := load(t, h, actorSource())
+	o := p.Observer()
+	for _, n := range []int{1, 256, 257, 1000} {
+		o.Observe(eventsOf(n))
+	}
+	if n := figure(t, p, "calls"); n != 1514 {
+		t.Errorf("the guest counted %d events, want 1514", n)
+	}
+	bad := eventsOf(300)
+	bad[299].Size = 0xdead
+	o.Observe(bad) // the second batch, of 44, fails
+	o.Observe(eventsOf(10))
+	if n := figure(t, p, "calls"); n != 1514+256+10 {
+		t.Errorf("the guests counted %d events, want %d", n, 1514+256+10)
+	}
+	if s := p.Stats(); s.Lost != 44 || s.Failures["trap"] != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	if !strings.Contains(l.String(), "ec_observe: trap: unreachable") {
+		t.Errorf("log: %s", l)
+	}
+}
+
+func TestStateful(t *testing.T) {
+	h, _ := newHost(t)
+	p := load(t, h, actorSource(`"memory_pages"`, `"stateful": true, "memory_pages"`))
+	hook := p.Hook()
+	var done sync.WaitGroup
+	for range 8 {
+		done.Go(func() {
+			for range 200 {
+				cmd := core.Command{Op: core.OpGet, Key: "pass", Namespace: pureNamespace, Cookies: make([]uint64, 1)}
+				if err := hook.Before(t.Context(), &cmd, new(core.Result)); err != nil {
+					t.Errorf("Before = %v", err)
+				}
+			}
+		})
+	}
+	p.Observer().Observe(eventsOf(100))
+	done.Wait()
+	if s := p.Stats(); s.Instances != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	if n := figure(t, p, "calls"); n != 8*200+100 {
+		t.Errorf("the guest counted %d", n)
+	}
+}

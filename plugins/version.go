@@ -1,0 +1,340 @@
+package plugins
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	goruntime "runtime"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/edgecache/edgecache/hostabi"
+)
+
+// instancesPerProc bounds a pool by the processors: an instance is in use longer than a call only where its user is
+// preempted between two.
+const instancesPerProc = 4
+
+// version is one module with its configuration, of which a plugin has one at a time. It is immutable but for its pools.
+type version struct {
+	plugin   *Plugin
+	manifest *hostabi.Manifest
+	config   []byte
+	sum      [sha256.Size]byte // of all that it was made from
+
+	runtime  *runtime
+	compiled wazero.CompiledModule
+	modules  wazero.ModuleConfig
+
+	hooks     *pool // nil without such hooks
+	observers *pool // of one instance; hooks itself for a stateful plugin; nil without that hook
+	memo      *memo // nil unless the plugin is pure
+	breaker   breaker
+}
+
+// load checks and compiles what src holds, and makes the first instances, so that a version which can't run is never put
+// in place. Errors do not name the plugin.
+func (p *Plugin) load(ctx context.Context, src *Source) (v *version, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("module: %w", panicError{r})
+		}
+	}()
+	m, err := src.manifest()
+	if err != nil {
+		return nil, err
+	}
+	pages, err := src.check(m)
+	if err != nil {
+		return nil, err
+	}
+	mod, err := hostabi.ParseModule(src.Wasm)
+	if err != nil {
+		return nil, fmt.Errorf("module %w", err)
+	}
+	if err := checkModule(mod, m, pages); err != nil {
+		return nil, err
+	}
+	v = &version{plugin: p, manifest: m, config: src.config(), sum: src.sum()}
+	if mod.Export(hostabi.ExportInit) == nil && len(src.Config) > 0 {
+		return nil, fmt.Errorf("export %s is missing: the plugin takes no configuration", hostabi.ExportInit)
+	}
+	if err := v.compile(mod, src, pages); err != nil {
+		return nil, err
+	}
+	v.makePools()
+	if err := v.start(ctx); err != nil {
+		return nil, errors.Join(err, v.retire(hostabi.NewStatTable(m.Stats), &callTotals{}))
+	}
+	return v, nil
+}
+
+// transform is what is done to a module before it is compiled.
+func transform(mod *hostabi.Module, wasm []byte) ([]byte, error) {
+	return mod.ClampTables(wasm, maxTable)
+}
+
+func (v *version) compile(mod *hostabi.Module, src *Source, pages uint32) error {
+	wasm, err := transform(mod, src.Wasm)
+	if err != nil {
+		return err
+	}
+	if v.runtime, err = v.plugin.host.runtime(pages); err != nil {
+		return err
+	}
+	v.modules = wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	if usesWASI(mod) {
+		if err := v.runtime.wasi(); err != nil {
+			return fmt.Errorf("WASI: %w", err)
+		}
+		v.modules = v.wasiConfig()
+	}
+	if v.compiled, err = v.runtime.CompileModule(context.Background(), wasm); err != nil {
+		return fmt.Errorf("module does not compile: %w", err)
+	}
+	return nil
+}
+
+// wasiConfig is what guests of WASI find: a log for output, randomness, and the time if they may know it.
+func (v *version) wasiConfig() wazero.ModuleConfig {
+	c := v.modules.WithRandSource(rand.Reader).
+		WithStdout(logWriter{v.plugin, slog.LevelInfo}).WithStderr(logWriter{v.plugin, slog.LevelWarn})
+	if v.manifest.NeedsCapability("clock") {
+		c = c.WithSysWalltime().WithSysNanotime()
+	}
+	return c
+}
+
+func (v *version) makePools() {
+	size := instancesPerProc * goruntime.GOMAXPROCS(0)
+	if v.manifest.Stateful {
+		size = 1
+	}
+	if v.manifest.Wants(hostabi.HookBefore) || v.manifest.Wants(hostabi.HookAfter) {
+		v.hooks = newPool(v, size)
+	}
+	switch {
+	case !v.manifest.Wants(hostabi.HookObserve):
+	case v.manifest.Stateful && v.hooks != nil:
+		v.observers = v.hooks
+	default:
+		v.observers = newPool(v, 1)
+	}
+	if v.manifest.Pure {
+		v.memo = newMemo()
+	}
+}
+
+// pools returns the version's pools, each once.
+func (v *version) pools() []*pool {
+	var all []*pool
+	if v.hooks != nil {
+		all = append(all, v.hooks)
+	}
+	if v.observers != nil && v.observers != v.hooks {
+		all = append(all, v.observers)
+	}
+	return all
+}
+
+// start makes the first instance of each pool.
+func (v *version) start(ctx context.Context) error {
+	for _, p := range v.pools() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		in, err := p.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		p.release(in)
+	}
+	return nil
+}
+
+// retire closes all instances, when their users are done, and the code. See pool.retire.
+func (v *version) retire(total *hostabi.StatTable, calls *callTotals) error {
+	for _, p := range v.pools() {
+		p.retire(total, calls)
+	}
+	for _, p := range v.pools() {
+		p.refills.Wait()
+	}
+	return v.compiled.Close(context.Background())
+}
+
+// instantiate makes an instance and sets it up. The error is a *GuestError.
+func (v *version) instantiate(observes bool) (in *instance, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			in, err = nil, v.startError("instantiate", panicError{r})
+		}
+	}()
+	module, err := v.runtime.InstantiateModule(context.Background(), v.compiled, v.modules)
+	if err != nil {
+		return nil, v.startError("instantiate", err)
+	}
+	in = &instance{version: v, module: module, memory: module.Memory()}
+	in.ctx.in = in
+	in.before, in.after = module.ExportedFunction(hostabi.ExportBefore), module.ExportedFunction(hostabi.ExportAfter)
+	in.observe, in.idle = module.ExportedFunction(hostabi.ExportObserve), module.ExportedFunction(hostabi.ExportIdle)
+	in.buf = module.ExportedFunction(hostabi.ExportBuf)
+	if len(v.manifest.Stats) > 0 {
+		in.stats = module.ExportedFunction(hostabi.ExportStats)
+	}
+	if call, err := in.setUp(observes); err != nil {
+		in.close()
+		return nil, v.startError(call, err)
+	}
+	return in, nil
+}
+
+func (v *version) startError(call string, err error) error {
+	e := guestError(v.plugin.name, call, err)
+	if e.Kind != FailureProtocol {
+		e.Err = fmt.Errorf("%s: %w", e.Kind, e.Err)
+	}
+	e.Kind = FailureStart
+	v.plugin.failures[FailureStart].Add(1)
+	return e
+}
+
+// setUp makes the calls that come before all others. It returns the one that failed.
+func (in *instance) setUp(observes bool) (call string, err error) {
+	if f := in.module.ExportedFunction(hostabi.ExportInitialize); f != nil {
+		if err := in.call(f, nil); err != nil {
+			return hostabi.ExportInitialize, err
+		}
+	}
+	if in.buf != nil {
+		if err := in.room(hostabi.MinBuf); err != nil {
+			return hostabi.ExportBuf, err
+		}
+	}
+	if err := in.configure(); err != nil {
+		return hostabi.ExportInit, err
+	}
+	if !observes {
+		return "", nil
+	}
+	return hostabi.ExportEvents, in.findEvents()
+}
+
+// configure hands the configuration over.
+func (in *instance) configure() error {
+	f := in.module.ExportedFunction(hostabi.ExportInit)
+	if f == nil {
+		return nil
+	}
+	config := in.version.config
+	if size := hostabi.BufKey + len(config); size > int(in.bufSize) {
+		if err := in.room(size); err != nil {
+			return fmt.Errorf("configuration of %d bytes: %w", len(config), err)
+		}
+	}
+	in.memory.Write(in.bufAddr+hostabi.BufKey, config) // room has seen that it fits
+	in.stack[0], in.stack[1] = uint64(len(config)), 0
+	if err := in.call(f, in.stack[:2]); err != nil {
+		return err
+	}
+	n := uint32(in.stack[0])
+	if n == 0 {
+		return nil
+	}
+	b, ok := in.memory.Read(in.bufAddr+hostabi.BufKey, n)
+	if !ok {
+		return protocolf("returned a text of %d bytes, outside its memory", n)
+	}
+	reason, err := text(b)
+	if err != nil {
+		return err
+	}
+	return protocolf("refuses its configuration: %s", reason)
+}
+
+// findEvents asks where batches of events go.
+func (in *instance) findEvents() error {
+	in.stack[0] = hostabi.EventBatch
+	if err := in.call(in.module.ExportedFunction(hostabi.ExportEvents), in.stack[:1]); err != nil {
+		return err
+	}
+	in.events = uint32(in.stack[0])
+	if _, ok := in.memory.Read(in.events, hostabi.EventBatch*hostabi.EventSize); !ok || in.events == 0 {
+		return protocolf("returned %d: there is no room for %d events", in.events, hostabi.EventBatch)
+	}
+	return nil
+}
+
+// close gives the instance's memory back. The caller has it alone, and nobody finds it any more.
+func (in *instance) close() {
+	_ = in.module.Close(context.Background()) // closes no files: there is nothing that could fail
+}
+
+// manifest reads the manifest from beside or inside the module.
+func (s *Source) manifest() (*hostabi.Manifest, error) {
+	b := s.Manifest
+	if b == nil {
+		section, ok, err := hostabi.ReadManifest(s.Wasm)
+		if err != nil {
+			return nil, fmt.Errorf("module %w", err)
+		}
+		if !ok {
+			return nil, fmt.Errorf("module has no manifest: put one into its custom section %s, or beside it in a file with "+
+				"%s added to its name", hostabi.ManifestSection, hostabi.ManifestSuffix)
+		}
+		b = section
+	}
+	return hostabi.ParseManifest(b)
+}
+
+// check looks at what the source asks for and returns its memory limit in pages.
+func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
+	if err := checkNeeds(m, s.Grants); err != nil {
+		return 0, err
+	}
+	if f := s.Grants.Failure; f != "" && f != hostabi.FailOpen && f != hostabi.FailClosed {
+		return 0, fmt.Errorf("grants: failure %q: %q or %q are possible", f, hostabi.FailOpen, hostabi.FailClosed)
+	}
+	if len(s.Config) > 0 && !json.Valid(s.Config) {
+		return 0, errors.New("configuration is not JSON")
+	}
+	most, wanted := s.Grants.MemoryPages, m.MemoryPages
+	if most == 0 {
+		most = defaultMaxPages
+	}
+	if wanted == 0 {
+		wanted = min(hostabi.DefaultMemoryPages, most)
+	}
+	if wanted > most {
+		return 0, fmt.Errorf("manifest: memory_pages %d: at most %d are granted", wanted, most)
+	}
+	return uint32(wanted), nil
+}
+
+func (s *Source) config() []byte {
+	if len(s.Config) == 0 {
+		return []byte("{}")
+	}
+	return s.Config
+}
+
+func (s *Source) failure(m *hostabi.Manifest) string {
+	if s.Grants.Failure != "" {
+		return s.Grants.Failure
+	}
+	return m.Failure
+}
+
+// sum tells sources apart.
+func (s *Source) sum() [sha256.Size]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %+v %d %d %d ", s.Name, s.Grants, len(s.Wasm), len(s.Manifest), len(s.Config))
+	for _, b := range [][]byte{s.Wasm, s.Manifest, s.Config} {
+		h.Write(b)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
