@@ -132,8 +132,10 @@ func (c *Cache) chain(ctx context.Context, cmd *Command, res *Result, t *table, 
 	cmd.cookies = zeroed(cmd.cookies, len(hooks)*size)
 	reached := 0
 	for settled := false; reached < len(hooks) && !settled; reached++ {
-		cmd.Cookies = cmd.cookies[reached*size : (reached+1)*size]
-		settled = c.before(ctx, hooks[reached], cmd, res, traced)
+		if b := hooks[reached]; b.spec.Before.Has(cmd.Op) {
+			cmd.Cookies = cmd.cookies[reached*size : (reached+1)*size]
+			settled = c.before(ctx, b, cmd, res, traced)
+		}
 	}
 	if !settledAll(cmd, res) {
 		c.engine.run(ctx, cmd, res)
@@ -141,17 +143,16 @@ func (c *Cache) chain(ctx context.Context, cmd *Command, res *Result, t *table, 
 		sumUp(cmd, res)
 	}
 	for i := reached - 1; i >= 0; i-- {
-		cmd.Cookies = cmd.cookies[i*size : (i+1)*size]
-		c.after(ctx, hooks[i], cmd, res, traced)
+		if b := hooks[i]; b.spec.After.Has(cmd.Op) {
+			cmd.Cookies = cmd.cookies[i*size : (i+1)*size]
+			c.after(ctx, b, cmd, res, traced)
+		}
 	}
 	cmd.Cookies = nil
 }
 
 // before calls one hook and reports whether the command goes no further.
 func (c *Cache) before(ctx context.Context, b *bound, cmd *Command, res *Result, traced bool) bool {
-	if !b.spec.Before.Has(cmd.Op) {
-		return false
-	}
 	var err error
 	if traced {
 		var span trace.Span
@@ -172,9 +173,6 @@ func (c *Cache) before(ctx context.Context, b *bound, cmd *Command, res *Result,
 }
 
 func (c *Cache) after(ctx context.Context, b *bound, cmd *Command, res *Result, traced bool) {
-	if !b.spec.After.Has(cmd.Op) {
-		return
-	}
 	var err error
 	if traced {
 		var span trace.Span

@@ -1,0 +1,106 @@
+# "make run" and "make test" are enough to begin with; "make check" is what CI runs beside the tests.
+
+# A Go that "make bootstrap" fetched wins over the machine's.
+ifneq ($(wildcard $(CURDIR)/.tools/go/bin/go),)
+export PATH := $(CURDIR)/.tools/go/bin:$(PATH)
+endif
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+# gRPC's tracing drags html/template in, which keeps the linker from leaving out what nobody calls: hence the tag.
+RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
+MAX_SIZE := 20971520 # bytes of the release binary
+FUZZTIME ?= 5s
+LOG      ?= # an access log for "make demo"
+ARGS     ?= # arguments for "make run"
+
+.DEFAULT_GOAL := build
+.PHONY: run build test check lint fmt race fuzz wasm wasm-check size docs bench demo tools servers bootstrap dist clean
+
+## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
+run: build
+	./bin/edgecache run $(ARGS)
+
+## build: build bin/edgecache as it is released
+build:
+	$(RELEASE) -o bin/edgecache ./cmd/edgecache
+
+## test: install the servers that tests need and run all tests
+test: servers
+	EDGECACHE_REQUIRE_SERVERS=1 $(GO) test ./...
+
+## check: everything else that must hold
+check: lint race fuzz wasm-check size
+
+## race: all tests with the race detector; the architecture and the generated documents are tests too
+race: servers
+	@tools/install.sh gcc=gcc
+	EDGECACHE_REQUIRE_SERVERS=1 CGO_ENABLED=1 $(GO) test -race ./...
+
+## fuzz: every fuzz target for a few seconds (FUZZTIME=1m)
+fuzz:
+	tools/fuzz.sh $(FUZZTIME)
+
+## lint: go vet, golangci-lint and the format
+lint: .tools/golangci-lint
+	$(GO) vet ./...
+	.tools/golangci-lint run
+
+## fmt: format the source
+fmt: .tools/golangci-lint
+	.tools/golangci-lint fmt
+
+## wasm: build the example plugins
+wasm:
+	@tools/install.sh clang=clang wasm-ld=lld
+	$(MAKE) -C wasm-examples
+
+## wasm-check: build the example plugins elsewhere and compare them with those committed
+wasm-check:
+	@tools/install.sh clang=clang wasm-ld=lld
+	$(MAKE) -C wasm-examples check
+
+## size: compare the release binary's size with its limit
+size: build
+	@size=$$(wc -c < bin/edgecache); echo "bin/edgecache: $$size bytes of $(MAX_SIZE)"; test $$size -le $(MAX_SIZE)
+
+## docs: write the generated documents anew
+docs:
+	UPDATE=1 $(GO) test -count=1 -run 'UpToDate$$' ./internal/...
+
+## bench: run the benchmarks
+bench: servers
+	$(GO) test -run '^$$' -bench . -benchmem ./bench/...
+
+## demo: replay an access log through the cache in front of a private Redis, and check what the plugins report (LOG=file)
+demo: build servers
+	$(GO) run ./bench/demo $(if $(LOG),-log $(LOG))
+
+## tools: install everything that the other targets need
+tools: servers .tools/golangci-lint .tools/gofumpt .tools/benchstat
+	@tools/install.sh gcc=gcc clang=clang wasm-ld=lld
+
+servers:
+	@tools/install.sh redis-server=redis-server redis-benchmark=redis-tools memcached=memcached
+
+.tools/golangci-lint .tools/gofumpt .tools/benchstat: tools/go.mod
+	@mkdir -p .tools
+	cd tools && $(GO) build -o ../.tools/ $$($(GO) list tool | grep '/$(@F)$$')
+	@touch $@
+
+## bootstrap: fetch the Go that go.mod asks for, where the machine's is older
+bootstrap:
+	tools/bootstrap.sh
+
+## dist: release archives for other machines in dist/
+dist:
+	rm -rf dist && mkdir dist
+	for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64; do \
+		name=edgecache_$(VERSION)_$$(echo $$target | tr / _) && mkdir dist/$$name && \
+		GOOS=$${target%/*} GOARCH=$${target#*/} $(RELEASE) -o dist/$$name/edgecache ./cmd/edgecache && \
+		cp LICENSE README.md CHANGELOG.md dist/$$name && tar -C dist -czf dist/$$name.tar.gz $$name && rm -r dist/$$name || exit 1; \
+	done
+	cd dist && sha256sum *.tar.gz > SHA256SUMS
+
+clean:
+	rm -rf bin dist

@@ -1,0 +1,42 @@
+package memory
+
+import (
+	"context"
+
+	"github.com/edgecache/edgecache/core"
+)
+
+// GetMany looks the keys up one after the other.
+func (b *Backend) GetMany(_ context.Context, keys []string, out []*core.Entry) error {
+	c := b.cache.Load()
+	if c == nil {
+		return core.ErrClosed
+	}
+	for i, key := range keys {
+		out[i], _ = c.GetIfPresent(key)
+	}
+	return nil
+}
+
+// SetMany stores the entries one after the other.
+func (b *Backend) SetMany(ctx context.Context, keys []string, entries []*core.Entry, errs []error) error {
+	if b.cache.Load() == nil {
+		return core.ErrClosed
+	}
+	for i, key := range keys {
+		errs[i] = b.Set(ctx, key, entries[i])
+	}
+	return nil
+}
+
+// DeleteMany deletes the keys one after the other.
+func (b *Backend) DeleteMany(_ context.Context, keys []string, found []bool) error {
+	c := b.cache.Load()
+	if c == nil {
+		return core.ErrClosed
+	}
+	for i, key := range keys {
+		_, found[i] = c.Invalidate(key)
+	}
+	return nil
+}

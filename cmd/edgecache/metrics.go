@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/edgecache/edgecache/frontends/resp"
+	"github.com/edgecache/edgecache/plugins"
+)
+
+// scope names the instrumentation of this package.
+const scope = "github.com/edgecache/edgecache/cmd/edgecache"
+
+// instruments makes observable instruments and remembers what went wrong.
+type instruments struct {
+	metric.Meter
+	errs []error
+	all  []metric.Observable
+}
+
+func (m *instruments) counter(name, unit, text string) metric.Int64ObservableCounter {
+	c, err := m.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+	m.errs, m.all = append(m.errs, err), append(m.all, c)
+	return c
+}
+
+func (m *instruments) gauge(name, unit, text string) metric.Int64ObservableUpDownCounter {
+	g, err := m.Int64ObservableUpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+	m.errs, m.all = append(m.errs, err), append(m.all, g)
+	return g
+}
+
+// observe calls back whenever somebody collects.
+func (m *instruments) observe(callback func(metric.Observer)) error {
+	if err := errors.Join(m.errs...); err != nil {
+		return err
+	}
+	_, err := m.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		callback(o)
+		return nil
+	}, m.all...)
+	return err
+}
+
+// observePlugins makes the figures of the plugins' host metrics.
+func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
+	m := &instruments{Meter: mp.Meter(scope)}
+	calls := m.counter("edgecache.plugin.calls", "{call}", "Calls of a guest.")
+	nanos, err := m.Float64ObservableCounter("edgecache.plugin.time", metric.WithUnit("s"),
+		metric.WithDescription("Time spent in a guest, estimated from a sample of the calls."))
+	m.errs, m.all = append(m.errs, err), append(m.all, nanos)
+	failures := m.counter("edgecache.plugin.failures", "{call}", "Calls of a guest that failed, by the kind of failure.")
+	skipped := m.counter("edgecache.plugin.skipped", "{call}", "Calls that were not made because the plugin's breaker was open.")
+	refused := m.counter("edgecache.plugin.refused", "{key}", "Keys that were too long for the guest.")
+	lost := m.counter("edgecache.plugin.lost", "{event}", "Events that an observer did not see.")
+	swaps := m.counter("edgecache.plugin.swaps", "{version}", "Versions that took the place of another.")
+	count := m.gauge("edgecache.plugin.instances", "{instance}", "Instances of a guest.")
+	memory := m.gauge("edgecache.plugin.memory", "By", "Memory of a guest's instances.")
+	return m.observe(func(o metric.Observer) {
+		for _, p := range loaded {
+			s, name := p.Stats(), attribute.String("plugin", p.Name())
+			labels := metric.WithAttributeSet(attribute.NewSet(name))
+			o.ObserveInt64(calls, int64(s.Calls), labels)
+			o.ObserveFloat64(nanos, float64(s.Nanos)/1e9, labels)
+			o.ObserveInt64(skipped, int64(s.Skipped), labels)
+			o.ObserveInt64(refused, int64(s.Refused), labels)
+			o.ObserveInt64(lost, int64(s.Lost), labels)
+			o.ObserveInt64(swaps, int64(s.Swaps), labels)
+			o.ObserveInt64(count, int64(s.Instances), labels)
+			o.ObserveInt64(memory, int64(s.MemoryBytes), labels)
+			for kind, n := range s.Failures {
+				o.ObserveInt64(failures, int64(n), metric.WithAttributes(name, attribute.String("kind", kind)))
+			}
+		}
+	})
+}
+
+// observeRESP makes the figures of the RESP frontend metrics.
+func observeRESP(mp metric.MeterProvider, server *resp.Server) error {
+	m := &instruments{Meter: mp.Meter(scope)}
+	open := m.gauge("edgecache.resp.connections", "{connection}", "Open connections of Redis clients.")
+	accepted := m.counter("edgecache.resp.accepted", "{connection}", "Connections that Redis clients made.")
+	refused := m.counter("edgecache.resp.refused", "{connection}", "Connections that were sent away: too many, or not allowed in.")
+	commands := m.counter("edgecache.resp.commands", "{command}", "Commands that Redis clients sent, unknown ones included.")
+	malformed := m.counter("edgecache.resp.protocol_errors", "{connection}", "Connections closed because what came was no command.")
+	killed := m.counter("edgecache.resp.killed", "{connection}", "Connections closed for exceeding a limit or a timeout.")
+	return m.observe(func(o metric.Observer) {
+		s := server.Stats()
+		o.ObserveInt64(open, s.Connections)
+		o.ObserveInt64(accepted, s.Accepted)
+		o.ObserveInt64(refused, s.Refused)
+		o.ObserveInt64(commands, s.Commands)
+		o.ObserveInt64(malformed, s.ProtocolErrors)
+		o.ObserveInt64(killed, s.Killed)
+	})
+}

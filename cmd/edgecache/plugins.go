@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/internal/config"
+	"github.com/edgecache/edgecache/plugins"
+	examples "github.com/edgecache/edgecache/wasm-examples"
+)
+
+// newHost returns what runs plugins. A folder of compiled code that can't be used is an error if it was asked for, and
+// else only makes starts slower.
+func newHost(ctx context.Context, settings *config.Run, logger *slog.Logger) (*plugins.Host, error) {
+	o := plugins.HostOptions{CacheDir: settings.CacheDir(), Logger: logger}
+	host, err := plugins.NewHost(ctx, o)
+	if err != nil && settings.PluginCache == config.Auto {
+		logger.LogAttrs(ctx, slog.LevelWarn, "compiled plugins are not kept", slog.Any("error", err))
+		o.CacheDir = ""
+		host, err = plugins.NewHost(ctx, o)
+	}
+	return host, err
+}
+
+// loadPlugins loads the built-in plugins, configured as asked for, and then the others in their order. Those that were
+// loaded before an error are closed with the host.
+func loadPlugins(ctx context.Context, host *plugins.Host, asked []config.Plugin) ([]*plugins.Plugin, error) {
+	wanted, err := withBuiltIns(asked)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	loaded := make([]*plugins.Plugin, 0, len(wanted))
+	for _, w := range wanted {
+		src, err := readPlugin(w)
+		if err != nil {
+			return nil, err
+		}
+		p, err := host.Load(ctx, src)
+		if err != nil {
+			return nil, err
+		}
+		loaded = append(loaded, p)
+	}
+	return loaded, nil
+}
+
+// withBuiltIns returns what to load: every built-in plugin, in the place of which stands the one that was asked for by
+// its name, and what was asked for besides.
+func withBuiltIns(asked []config.Plugin) ([]config.Plugin, error) {
+	names := examples.Names()
+	all := make([]config.Plugin, len(names))
+	for i, name := range names {
+		all[i].Name = name
+	}
+	taken := make(map[string]bool)
+	for _, p := range asked {
+		if p.Path != "" {
+			all = append(all, p)
+			continue
+		}
+		i := slices.Index(names, p.Name)
+		switch {
+		case i < 0:
+			return nil, fmt.Errorf("--plugin (EDGECACHE_PLUGIN): no built-in plugin is called %q, there are %s: "+
+				"write ./%s for a file", p.Name, strings.Join(names, ", "), p.Name)
+		case taken[p.Name]:
+			return nil, fmt.Errorf("--plugin (EDGECACHE_PLUGIN): the built-in plugin %s is given twice", p.Name)
+		}
+		all[i], taken[p.Name] = p, true
+	}
+	return all, nil
+}
+
+// readPlugin returns the module of a plugin, its manifest if that stands beside it, and its configuration.
+func readPlugin(p config.Plugin) (src plugins.Source, err error) {
+	if p.Config != "" {
+		if src.Config, err = os.ReadFile(p.Config); err != nil {
+			return src, fmt.Errorf("configuration of plugin %s%s: %w", p.Name, p.Path, err)
+		}
+	}
+	if p.Name != "" {
+		src.Name = p.Name
+		src.Wasm, src.Manifest, _ = examples.Lookup(p.Name) // it is one of examples.Names
+		return src, nil
+	}
+	if src.Wasm, err = os.ReadFile(p.Path); err != nil {
+		return src, fmt.Errorf("plugin: %w", err)
+	}
+	src.Manifest, err = os.ReadFile(p.Path + hostabi.ManifestSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return src, nil
+	}
+	return src, err
+}

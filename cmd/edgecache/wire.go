@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/edgecache/edgecache/backends/memcached"
+	"github.com/edgecache/edgecache/backends/memory"
+	"github.com/edgecache/edgecache/backends/redis"
+	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/frontends/admin"
+	"github.com/edgecache/edgecache/frontends/resp"
+	"github.com/edgecache/edgecache/internal/config"
+	"github.com/edgecache/edgecache/internal/telemetry"
+	"github.com/edgecache/edgecache/plugins"
+)
+
+// server is the parts of a cache that serves, put together. A part is nil until it was made, or if it is left out.
+type server struct {
+	settings *config.Run
+	logger   *slog.Logger
+	started  time.Time
+
+	telemetry *telemetry.Telemetry
+	tiers     []core.Tier
+	cache     *core.Cache
+	host      *plugins.Host
+	plugins   []*plugins.Plugin
+
+	resp      *resp.Server
+	admin     *http.Server
+	respAddr  net.Listener
+	adminAddr net.Listener
+
+	stopping atomic.Bool
+}
+
+// wire makes a server out of settings, from the inside out: telemetry, tiers, cache, plugins, frontends. If a part can't
+// be made, those that were are given back.
+func wire(ctx context.Context, settings *config.Run, logger *slog.Logger) (*server, error) {
+	s := &server{settings: settings, logger: logger, started: time.Now()}
+	for _, part := range []func(context.Context) error{
+		s.listen, s.wireTelemetry, s.wireCache, s.wirePlugins, s.wireMetrics, s.wireRESP, s.wireAdmin,
+	} {
+		if err := part(ctx); err != nil {
+			return nil, errors.Join(err, s.stop(context.WithoutCancel(ctx)))
+		}
+	}
+	return s, nil
+}
+
+// listen claims the addresses first, since another process on them is the likeliest failure.
+func (s *server) listen(ctx context.Context) (err error) {
+	if s.respAddr, err = listen(ctx, "resp", s.settings.RESP); err != nil {
+		return err
+	}
+	s.adminAddr, err = listen(ctx, "admin", s.settings.Admin)
+	return err
+}
+
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+	if address == config.Off {
+		return nil, nil //nolint:nilnil // no listener is what off asks for
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--%s (%s): %w", flag, config.EnvName(flag), err)
+	}
+	return ln, nil
+}
+
+func (s *server) wireTelemetry(ctx context.Context) (err error) {
+	s.telemetry, err = telemetry.Start(ctx, telemetry.Options{Version: version(), Logger: s.logger})
+	return err
+}
+
+func (s *server) wireCache(context.Context) error {
+	tiers, err := openTiers(s.settings)
+	if err != nil {
+		return err
+	}
+	s.tiers = tiers
+	s.cache, err = core.New(core.Options{
+		Tiers: tiers, TracerProvider: s.telemetry.TracerProvider(), MeterProvider: s.telemetry.MeterProvider(), Logger: s.logger,
+	})
+	if err != nil {
+		for _, t := range tiers {
+			err = errors.Join(err, t.Backend.Close())
+		}
+	}
+	return err
+}
+
+// openTiers returns the memory tier and, behind it, the remote one if there is one.
+func openTiers(settings *config.Run) ([]core.Tier, error) {
+	near, err := memory.New(memory.Options{MaxBytes: settings.MaxMemory})
+	if err != nil {
+		return nil, err
+	}
+	tiers := []core.Tier{{Name: "memory", Backend: near}}
+	far, err := openRemote(settings)
+	if err != nil {
+		return nil, errors.Join(err, near.Close())
+	}
+	if far != nil {
+		tiers[0].MaxTTL = settings.L1TTL
+		tiers = append(tiers, *far)
+	}
+	return tiers, nil
+}
+
+// openRemote returns the remote tier, or nil if there is none. It doesn't connect.
+func openRemote(settings *config.Run) (*core.Tier, error) {
+	raw := settings.Values == config.ValuesRaw
+	switch {
+	case settings.Redis != "":
+		values := redis.Enveloped
+		if raw {
+			values = redis.Raw
+		}
+		backend, err := redis.Open(settings.Redis, redis.Options{Values: values})
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--redis (EDGECACHE_REDIS): %w", err)}
+		}
+		return &core.Tier{Name: "redis", Backend: backend, Remote: true, System: "redis"}, nil
+	case len(settings.Memcached) > 0:
+		values := memcached.Enveloped
+		if raw {
+			values = memcached.Raw
+		}
+		backend, err := memcached.Open(settings.Memcached, memcached.Options{Values: values})
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--memcached (EDGECACHE_MEMCACHED): %w", err)}
+		}
+		return &core.Tier{Name: "memcached", Backend: backend, Remote: true, System: "memcached"}, nil
+	default:
+		return nil, nil //nolint:nilnil // no tier is what the settings ask for
+	}
+}
+
+func (s *server) wirePlugins(ctx context.Context) (err error) {
+	if s.settings.NoPlugins {
+		return nil
+	}
+	if s.host, err = newHost(ctx, s.settings, s.logger); err != nil {
+		return err
+	}
+	if s.plugins, err = loadPlugins(ctx, s.host, s.settings.Plugins); err != nil {
+		return err
+	}
+	var hooks []core.Hook
+	var observers []core.Observer
+	for _, p := range s.plugins {
+		if h := p.Hook(); h != nil {
+			hooks = append(hooks, h)
+		}
+		if o := p.Observer(); o != nil {
+			observers = append(observers, o)
+		}
+	}
+	return s.cache.SetHooks(hooks, observers)
+}
+
+func (s *server) wireMetrics(context.Context) error {
+	return observePlugins(s.telemetry.MeterProvider(), s.plugins)
+}
+
+func (s *server) wireRESP(context.Context) (err error) {
+	if s.respAddr == nil {
+		return nil
+	}
+	o := resp.Options{RequirePass: s.settings.Password, MaxMemory: s.settings.MaxMemory, Version: version(), Logger: s.logger}
+	if tp := s.telemetry.TracerProvider(); tp != nil {
+		o.Tracer, o.Sample = tp.Tracer("github.com/edgecache/edgecache/frontends/resp"), s.telemetry.Sample()
+	}
+	if s.resp, err = resp.New(s.cache, o); err != nil {
+		return err
+	}
+	return observeRESP(s.telemetry.MeterProvider(), s.resp)
+}
+
+func (s *server) wireAdmin(context.Context) error {
+	if s.adminAddr == nil {
+		return nil
+	}
+	o := admin.Options{
+		Cache: s.cache, Version: version(), Started: s.started, Metrics: s.telemetry.Handler(),
+		Local: true, Stores: s.stores(), Ready: s.ready, Plugins: s.loaded, PProf: s.settings.PProf,
+	}
+	if s.resp != nil {
+		o.RESP = func() admin.RESP { return admin.RESP(s.resp.Stats()) }
+	}
+	s.admin = admin.Server(admin.Handler(o))
+	return nil
+}

@@ -1,0 +1,137 @@
+// Package admin is the frontend for people and machines that look after the cache: whether it lives, whether it is
+// ready, what it has counted. It changes nothing.
+package admin
+
+import (
+	"context"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/edgecache/edgecache/core"
+)
+
+// Options configures Handler.
+type Options struct {
+	// Cache is the root namespace of the cache that is looked after. It is required.
+	Cache *core.Cache
+	// Version is the program's.
+	Version string
+	// Started is when it began.
+	Started time.Time
+	// Metrics serves /metrics. nil leaves the path out.
+	Metrics http.Handler
+	// Stores are those of the remote tiers that can be asked whether they answer.
+	Stores []Store
+	// Local says that the cache has a tier that needs no store: it then serves, degraded, without any of Stores.
+	Local bool
+	// Ready reports what keeps the process from serving beside its stores. nil is nothing.
+	Ready func() error
+	// Plugins returns the plugins that are loaded now. nil is none.
+	Plugins func() []Plugin
+	// RESP returns the figures of the RESP frontend. nil is none.
+	RESP func() RESP
+	// PProf serves profiles under /debug/pprof/, which also tell the command line.
+	PProf bool
+}
+
+// Plugin is a loaded plugin.
+type Plugin interface {
+	Name() string
+	core.Reporter
+}
+
+// Store is what a remote tier asks.
+type Store struct {
+	Name   string // the tier's
+	Pinger core.Pinger
+}
+
+// RESP is what the RESP frontend has counted: connections open now, all there have been, those sent away; commands
+// read; connections closed for what they sent, and for exceeding a limit.
+type RESP struct {
+	Connections    int64 `json:"connections"`
+	Accepted       int64 `json:"accepted"`
+	Refused        int64 `json:"refused"`
+	Commands       int64 `json:"commands"`
+	ProtocolErrors int64 `json:"protocol_errors"`
+	Killed         int64 `json:"killed"`
+}
+
+// Handler serves the paths of the admin frontend.
+func Handler(o Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, health{Status: "alive"}) })
+	mux.HandleFunc("GET /readyz", o.serveReady)
+	mux.HandleFunc("GET /stats", o.serveStats)
+	if o.Metrics != nil {
+		mux.Handle("GET /metrics", o.Metrics)
+	}
+	if o.PProf {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}
+
+// Server returns a server of h whose clients can't hold it up. Its writes have time for a profile of a minute.
+func Server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      75 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+// health is the body of /livez and /readyz.
+type health struct {
+	Status  string            `json:"status"` // alive; ready, degraded or unready
+	Reasons map[string]string `json:"reasons,omitempty"`
+}
+
+// pingTimeout bounds how long /readyz waits for all of the stores.
+const pingTimeout = time.Second
+
+// serveReady answers 503 if commands can't be served, and 200 with the reasons if they are served without some store.
+func (o Options) serveReady(w http.ResponseWriter, q *http.Request) {
+	h, status := health{Status: "ready", Reasons: make(map[string]string)}, http.StatusOK
+	for tier, err := range o.pingAll(q.Context()) {
+		h.Status, h.Reasons[tier] = "degraded", err.Error()
+	}
+	if o.Ready != nil {
+		if err := o.Ready(); err != nil {
+			h.Reasons["process"] = err.Error()
+		}
+	}
+	if h.Reasons["process"] != "" || !o.Local && len(o.Stores) > 0 && len(h.Reasons) == len(o.Stores) {
+		h.Status, status = "unready", http.StatusServiceUnavailable
+	}
+	writeJSON(w, status, h)
+}
+
+// pingAll asks all stores at once and returns the errors by tier.
+func (o Options) pingAll(ctx context.Context) map[string]error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	type answer struct {
+		tier string
+		err  error
+	}
+	answers := make(chan answer, len(o.Stores))
+	for _, s := range o.Stores {
+		go func() { answers <- answer{s.Name, s.Pinger.Ping(ctx)} }()
+	}
+	failed := make(map[string]error)
+	for range o.Stores {
+		if a := <-answers; a.err != nil {
+			failed[a.tier] = a.err
+		}
+	}
+	return failed
+}

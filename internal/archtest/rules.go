@@ -1,0 +1,124 @@
+package archtest
+
+import (
+	"slices"
+	"strings"
+)
+
+// Module is the path of the module whose arrows these are.
+const Module = "github.com/edgecache/edgecache"
+
+// Rule says what the packages at Path may import beside most of the standard library. Paths are relative to the module;
+// one that ends in "/*" stands for the packages directly below.
+type Rule struct {
+	Path string
+	// Ours are the packages of this module, by path; "*" is all of them.
+	Ours []string
+	// Others are foreign import paths. One that ends in "/..." stands for everything at and below it; "*" is all.
+	Others []string
+	// HTTP allows net/http and what is below it.
+	HTTP bool
+	// ContextValues allows context.WithValue and Value, which request state must not travel in.
+	ContextValues bool
+	// Files narrows the rule to files of the package; other files need another rule. nil is all files.
+	Files []string
+}
+
+// House returns the arrows of docs/ARCHITECTURE.md. The first rule that fits a file is the one.
+func House() []Rule {
+	const (
+		otelAPI = "go.opentelemetry.io/otel"
+		wazero  = "github.com/tetratelabs/wazero/..."
+		goRedis = "github.com/redis/go-redis/v9/..."
+		xxhash  = "github.com/cespare/xxhash/v2"
+	)
+	otel := []string{otelAPI, otelAPI + "/attribute", otelAPI + "/codes", otelAPI + "/metric", otelAPI + "/metric/noop", otelAPI + "/semconv/...", otelAPI + "/trace"}
+	with := func(more ...string) []string { return append(more, otel...) }
+	return []Rule{
+		{Path: "core", Ours: []string{"core/codec"}, Others: with(xxhash)},
+		{Path: "core/codec", Others: []string{xxhash}},
+		{Path: "core/evict"},
+		{Path: "hostabi"},
+		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi"}, Others: []string{wazero, xxhash}, ContextValues: true},
+		{Path: "plugins/meter"},
+		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
+		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},
+		{Path: "backends/internal/keyscan", Ours: []string{"core"}},
+		{Path: "backends/memory", Ours: []string{"core", "core/evict", "backends/internal/keyscan"}, Others: []string{"github.com/maypok86/otter/v2/..."}},
+		{Path: "backends/redis", Ours: []string{"core", "core/codec"}, Others: with(goRedis, xxhash)},
+		{
+			Path: "backends/memcached", Ours: []string{"core", "core/codec", "backends/internal/keyscan"},
+			Others: with("github.com/bradfitz/gomemcache/memcache", xxhash),
+		},
+		{Path: "backends/*", Ours: []string{"core", "core/codec"}, Others: otel},
+		{Path: "frontends/admin", Ours: []string{"core"}, HTTP: true},
+		{Path: "frontends/httpcache", Ours: []string{"core"}, Others: otel, HTTP: true},
+		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
+		// wire.go is the only file that imports everything; the two beside it take a share of its work.
+		{Path: "cmd/edgecache", Files: []string{"wire.go"}, Ours: []string{"*"}, HTTP: true},
+		{
+			Path: "cmd/edgecache", Files: []string{"plugins.go"},
+			Ours: []string{"hostabi", "internal/config", "plugins", "wasm-examples"},
+		},
+		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
+		{
+			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
+			Others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", goRedis},
+		},
+		{Path: "bench", Ours: []string{"*"}, Others: []string{"*"}, HTTP: true},
+		{Path: "bench/*", Ours: []string{"*", "internal/testserver"}, Others: []string{"*"}, HTTP: true},
+		{Path: "wasm-examples"},
+		{Path: "internal/archtest"},
+		{Path: "internal/config", Others: []string{"github.com/spf13/pflag"}},
+		{Path: "internal/telemetry", Others: []string{otelAPI + "/...", "github.com/prometheus/client_golang/prometheus/..."}, HTTP: true},
+		// What follows serves tests alone.
+		{Path: "internal/otlptest", Others: []string{"go.opentelemetry.io/proto/otlp/...", "google.golang.org/protobuf/proto"}, HTTP: true},
+		{Path: "internal/testserver", Others: []string{goRedis}},
+		{Path: "internal/faultproxy"},
+	}
+}
+
+// testOnly are packages of ours that only tests and each other may import.
+func testOnly() []string {
+	return []string{"backends/backendtest", "hostabi/abitest", "internal/archtest", "internal/faultproxy", "internal/otlptest", "internal/testserver"}
+}
+
+// fits reports whether the rule is about file in the package at path.
+func (r *Rule) fits(path, file string) bool {
+	if r.Files != nil && !slices.Contains(r.Files, file) {
+		return false
+	}
+	parent, ok := strings.CutSuffix(r.Path, "/*")
+	if !ok {
+		return r.Path == path
+	}
+	rest, ok := strings.CutPrefix(path, parent+"/")
+	return ok && !strings.Contains(rest, "/")
+}
+
+// allows reports whether the rule lets its packages import path, and if not, what to do.
+func (r *Rule) allows(path string) (hint string, ok bool) {
+	switch {
+	case path == "net/http" || strings.HasPrefix(path, "net/http/"):
+		return "speak HTTP in a frontend that is made for it", r.HTTP
+	case path == Module || strings.HasPrefix(path, Module+"/"):
+		ours := strings.TrimPrefix(strings.TrimPrefix(path, Module), "/")
+		return "turn the arrow round with an interface where it is used, or pass the thing in from cmd/edgecache/wire.go",
+			matches(r.Ours, ours) && (slices.Contains(r.Ours, ours) || !slices.Contains(testOnly(), ours))
+	case strings.Contains(strings.SplitN(path, "/", 2)[0], "."):
+		return "use it behind the package that is made for it, or give it its line in docs/RATIONALE.md and in internal/archtest/rules.go",
+			matches(r.Others, path)
+	default:
+		return "", true // the standard library
+	}
+}
+
+func matches(patterns []string, path string) bool {
+	for _, p := range patterns {
+		base, below := strings.CutSuffix(p, "/...")
+		if p == "*" || base == path || below && strings.HasPrefix(path, base+"/") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,125 @@
+// Package config declares what "edgecache run" can be told: each setting once, as a flag, with the environment variable
+// of the same name and the line of docs/CONFIG.md made from it.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Run is what "edgecache run" is told. Its fields are checked where they are parsed; Validate checks what they say
+// together.
+type Run struct {
+	// RESP and Admin are the addresses of the frontends, host:port. "off" leaves one out.
+	RESP, Admin string
+	// Password is what Redis clients must give. "" asks for none, and lets in clients on this machine alone.
+	Password string
+	// MaxMemory bounds the memory tier in bytes.
+	MaxMemory int64
+	// Redis is the URL of the remote tier, "" for none; Memcached its servers, none for none. At most one is given.
+	Redis     string
+	Memcached []string
+	// L1TTL bounds how long the memory tier keeps its copy of a remote entry. 0 is no bound.
+	L1TTL time.Duration
+	// Plugins are loaded beside the default ones, unless NoPlugins is set.
+	Plugins   []Plugin
+	NoPlugins bool
+	// PluginCache is the folder of compiled plugins, or Auto, or Off; CacheDir reads it.
+	PluginCache string
+	// Values says in which form the remote tier stores values.
+	Values string
+	// LogLevel is the least level that is logged.
+	LogLevel slog.Level
+	// PProf serves profiles on the admin address.
+	PProf bool
+}
+
+// What Run.Values may be.
+const (
+	ValuesRaw      = "raw"
+	ValuesEnvelope = "envelope"
+)
+
+// Words in the place of an address or a folder.
+const (
+	Off  = "off"  // leave it out
+	Auto = "auto" // the usual one
+)
+
+// NewRun returns the defaults.
+func NewRun() *Run {
+	return &Run{
+		RESP: "127.0.0.1:6380", Admin: "127.0.0.1:9380", MaxMemory: 256 << 20, L1TTL: 5 * time.Second,
+		PluginCache: Auto, Values: ValuesRaw, LogLevel: slog.LevelInfo,
+	}
+}
+
+// Bind declares every setting on fs, with what r holds as the default.
+func (r *Run) Bind(fs *pflag.FlagSet) {
+	BindRESP(fs, &r.RESP, "`host:port` for Redis clients, or \"off\"")
+	BindAdmin(fs, &r.Admin, "`host:port` of /metrics /livez /readyz /stats, or \"off\"")
+	BindPassword(fs, &r.Password, "`password` that Redis clients must give; without one only those on this machine are let in")
+	bind(fs, "max-memory", "most `bytes` that the memory tier holds, keys and values counted", &r.MaxMemory, parseSize, formatSize)
+	bind(fs, "redis", "`URL` of a Redis behind the memory tier: redis://[user:password@]host:port/db, rediss:// for TLS, redis+cluster:// or redis+sentinel://", &r.Redis, parseRedis, text)
+	bind(fs, "memcached", "memcached servers behind the memory tier: `host:port`,host:port,...", &r.Memcached, parseServers, joined)
+	bind(fs, "l1-ttl", "longest `time` that the memory tier keeps its copy of a remote entry; 0 is as long as the entry lives", &r.L1TTL, parseTTL, time.Duration.String)
+	bindList(fs, "plugin", "a plugin to load, `name|path[=config.json]`: the name of a built-in one, which replaces its configuration, or the path of a .wasm file; repeatable, separated by commas in the variable", &r.Plugins, ParsePlugin)
+	bindSwitch(fs, "no-plugins", "load no plugins at all", &r.NoPlugins)
+	bind(fs, "plugin-cache", "`folder` of compiled plugins, which makes the next start quick; \"auto\" is edgecache in the user's cache folder, \"off\" is none", &r.PluginCache, parseFolder, text)
+	bind(fs, "values", "`form` of values in the remote tier: raw, which every client of that store can read, or envelope, which adds version, flags and a checksum", &r.Values, parseValues, text)
+	bind(fs, "log-level", "least `level` that is logged: debug, info, warn or error", &r.LogLevel, parseLevel, formatLevel)
+	bindSwitch(fs, "pprof", "serve profiles under /debug/pprof on the admin address", &r.PProf)
+}
+
+// BindRESP declares the address of the RESP frontend: "edgecache run" listens there, the other commands go there.
+func BindRESP(fs *pflag.FlagSet, addr *string, usage string) {
+	bind(fs, "resp", usage, addr, parseAddress, text)
+}
+
+// BindAdmin declares the address of the admin frontend, as BindRESP does.
+func BindAdmin(fs *pflag.FlagSet, addr *string, usage string) {
+	bind(fs, "admin", usage, addr, parseAddress, text)
+}
+
+// BindPassword declares the password of the RESP frontend.
+func BindPassword(fs *pflag.FlagSet, password *string, usage string) {
+	bind(fs, "password", usage, password, parseAny, text)
+}
+
+// Validate reports settings that do not go together.
+func (r *Run) Validate() error {
+	switch {
+	case r.Redis != "" && len(r.Memcached) > 0:
+		return errors.New("--redis and --memcached are both set: there is one remote tier: leave one of them out")
+	case r.NoPlugins && len(r.Plugins) > 0:
+		return errors.New("--no-plugins and --plugin are both set: leave one of them out")
+	case r.RESP == Off && r.Admin == Off:
+		return errors.New("--resp and --admin are both off: nothing would listen: give one of them an address")
+	case r.Values == ValuesEnvelope && r.Redis == "" && len(r.Memcached) == 0:
+		return fmt.Errorf("--values %s needs --redis or --memcached: the memory tier keeps everything anyway", r.Values)
+	}
+	return nil
+}
+
+// CacheDir returns the folder of compiled plugins, "" for none. Auto is none where the user has no cache folder, as in a
+// container.
+func (r *Run) CacheDir() string {
+	switch r.PluginCache {
+	case Off:
+		return ""
+	case Auto:
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return ""
+		}
+		return filepath.Join(dir, "edgecache")
+	default:
+		return r.PluginCache
+	}
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Plugin names a plugin to load.
+type Plugin struct {
+	// Name is that of a built-in plugin, or "" where Path is set.
+	Name string
+	// Path is the .wasm file.
+	Path string
+	// Config is the path of the JSON file that the plugin is given, "" for none.
+	Config string
+}
+
+// ParsePlugin reads NAME|PATH[=config.json]. What ends in .wasm or holds a slash is a path.
+func ParsePlugin(given string) (Plugin, error) {
+	what, config, found := strings.Cut(given, "=")
+	if what == "" || found && config == "" {
+		return Plugin{}, fmt.Errorf("%q is no plugin: the name of a built-in one or the path of a .wasm file is wanted, "+
+			"with =config.json if it has a configuration", given)
+	}
+	if strings.HasSuffix(what, ".wasm") || strings.ContainsRune(what, '/') || strings.ContainsRune(what, filepath.Separator) {
+		return Plugin{Path: what, Config: config}, nil
+	}
+	return Plugin{Name: what, Config: config}, nil
+}
+
+// units are what a size may end in, longest first where one ends in another.
+func units() []struct {
+	name  string
+	bytes float64
+} {
+	return []struct {
+		name  string
+		bytes float64
+	}{
+		{"KiB", 1 << 10},
+		{"MiB", 1 << 20},
+		{"GiB", 1 << 30},
+		{"TiB", 1 << 40},
+		{"KB", 1e3},
+		{"MB", 1e6},
+		{"GB", 1e9},
+		{"TB", 1e12},
+		{"B", 1},
+	}
+}
+
+// minMemory is the least that the memory tier can do with.
+const minMemory = 1 << 20
+
+func parseSize(given string) (int64, error) {
+	number, scale := strings.TrimSpace(given), 1.0
+	for _, u := range units() {
+		if rest, ok := cutSuffixFold(number, u.name); ok {
+			number, scale = strings.TrimSpace(rest), u.bytes
+			break
+		}
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || math.IsNaN(n) || n < 0 || n*scale >= math.MaxInt64 {
+		return 0, fmt.Errorf("%q is no size: a number with a unit is wanted, such as 256MiB or 1.5GB", given)
+	}
+	if n*scale < minMemory {
+		return 0, fmt.Errorf("%s is too little: 1MiB is the least", given)
+	}
+	return int64(n * scale), nil
+}
+
+func cutSuffixFold(s, suffix string) (string, bool) {
+	at := len(s) - len(suffix)
+	if at < 0 || !strings.EqualFold(s[at:], suffix) {
+		return s, false
+	}
+	return s[:at], true
+}
+
+func formatSize(n int64) string {
+	for _, u := range []struct {
+		name  string
+		bytes int64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n >= u.bytes && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}
+
+func parseAddress(given string) (string, error) {
+	if given == Off {
+		return Off, nil
+	}
+	_, port, err := net.SplitHostPort(given)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%q is no address: host:port is wanted, such as 127.0.0.1:6380, :6380 or [::1]:6380", given)
+	}
+	return given, nil
+}
+
+// parseServers splits the list: the tier that uses it knows what a server may be called.
+func parseServers(given string) ([]string, error) {
+	servers := strings.Split(given, ",")
+	for i, s := range servers {
+		if servers[i] = strings.TrimSpace(s); servers[i] == "" {
+			return nil, fmt.Errorf("%q is no list of servers: host:port,host:port,... is wanted", given)
+		}
+	}
+	return servers, nil
+}
+
+// parseRedis checks the form only: the tier that uses the URL knows the rest. A URL may hold a password, so an error
+// never repeats it.
+func parseRedis(given string) (string, error) {
+	if scheme, rest, ok := strings.Cut(given, "://"); !ok || scheme == "" || rest == "" {
+		return "", errors.New("it is no URL: redis://[user:password@]host:port/db is wanted, or rediss://... for TLS")
+	}
+	return given, nil
+}
+
+func parseTTL(given string) (time.Duration, error) {
+	d, err := time.ParseDuration(given)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%q is no time: a number with a unit is wanted, such as 500ms, 5s or 10m, or 0", given)
+	}
+	return d, nil
+}
+
+func parseValues(given string) (string, error) {
+	if given != ValuesRaw && given != ValuesEnvelope {
+		return "", fmt.Errorf("%q is no form of values: %s or %s is wanted", given, ValuesRaw, ValuesEnvelope)
+	}
+	return given, nil
+}
+
+func parseLevel(given string) (level slog.Level, err error) {
+	if err := level.UnmarshalText([]byte(given)); err != nil {
+		return 0, fmt.Errorf("%q is no level: debug, info, warn or error is wanted", given)
+	}
+	return level, nil
+}
+
+func parseBool(given string) (bool, error) {
+	b, err := strconv.ParseBool(given)
+	if err != nil {
+		return false, fmt.Errorf("%q is neither true nor false", given)
+	}
+	return b, nil
+}
+
+func parseFolder(given string) (string, error) {
+	if given == "" {
+		return "", errors.New(`a folder, "auto" or "off" is wanted`)
+	}
+	return given, nil
+}
+
+func parseAny(s string) (string, error) { return s, nil }
+
+func text(s string) string            { return s }
+func joined(s []string) string        { return strings.Join(s, ",") }
+func formatLevel(l slog.Level) string { return strings.ToLower(l.String()) }
+func formatBool(b bool) string        { return strconv.FormatBool(b) }

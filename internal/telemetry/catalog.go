@@ -1,0 +1,137 @@
+package telemetry
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Metric describes one metric of the program. The code that feeds it stands elsewhere; tests hold the two together.
+type Metric struct {
+	Name   string
+	Kind   Kind
+	Unit   string
+	Labels []string
+	Help   string
+}
+
+// Kind says how a metric's figures are to be read.
+type Kind string
+
+// The kinds of metrics.
+const (
+	Counter   Kind = "counter"
+	Gauge     Kind = "gauge"
+	Histogram Kind = "histogram"
+)
+
+// Catalog returns every metric of the program, in the order of docs/METRICS.md.
+func Catalog() []Metric {
+	tier, plugin := []string{"tier"}, []string{"plugin"}
+	return []Metric{
+		{"edgecache.commands", Counter, "{command}", []string{"op", "outcome"}, "Commands by operation and outcome."},
+		{"edgecache.load.collapsed", Counter, "{command}", nil, "Reads that joined another's load of the same key."},
+		{"edgecache.tier.lookups", Counter, "{key}", []string{"tier", "result"}, "Keys looked up in a tier, by result."},
+		{"edgecache.tier.failures", Counter, "{call}", tier, "Calls that a remote tier did not answer."},
+		{"edgecache.tier.duration", Histogram, "s", []string{"tier", "op"}, "How long calls to remote tiers take."},
+		{"edgecache.tier.entries", Gauge, "{entry}", tier, "Entries that a local tier holds."},
+		{"edgecache.tier.size", Gauge, "By", tier, "Bytes that a local tier holds."},
+		{"edgecache.tier.evictions", Counter, "{entry}", tier, "Entries that the tier's policy threw out."},
+		{"edgecache.tier.decode_errors", Counter, "{entry}", tier, "Damaged entries that were read as misses."},
+		{"edgecache.plugin.calls", Counter, "{call}", plugin, "Calls of a guest."},
+		{"edgecache.plugin.time", Counter, "s", plugin, "Time spent in a guest, estimated from a sample of the calls."},
+		{"edgecache.plugin.failures", Counter, "{call}", []string{"plugin", "kind"}, "Calls of a guest that failed, by the kind of failure."},
+		{"edgecache.plugin.skipped", Counter, "{call}", plugin, "Calls that were not made because the plugin's breaker was open."},
+		{"edgecache.plugin.refused", Counter, "{key}", plugin, "Keys that were too long for the guest."},
+		{"edgecache.plugin.lost", Counter, "{event}", plugin, "Events that an observer did not see."},
+		{"edgecache.plugin.swaps", Counter, "{version}", plugin, "Versions that took the place of another."},
+		{"edgecache.plugin.instances", Gauge, "{instance}", plugin, "Instances of a guest."},
+		{"edgecache.plugin.memory", Gauge, "By", plugin, "Memory of a guest's instances."},
+		{"edgecache.resp.connections", Gauge, "{connection}", nil, "Open connections of Redis clients."},
+		{"edgecache.resp.accepted", Counter, "{connection}", nil, "Connections that Redis clients made."},
+		{"edgecache.resp.refused", Counter, "{connection}", nil, "Connections that were sent away: too many, or not allowed in."},
+		{"edgecache.resp.commands", Counter, "{command}", nil, "Commands that Redis clients sent, unknown ones included."},
+		{"edgecache.resp.protocol_errors", Counter, "{connection}", nil, "Connections closed because what came was no command."},
+		{"edgecache.resp.killed", Counter, "{connection}", nil, "Connections closed for exceeding a limit or a timeout."},
+	}
+}
+
+// PrometheusName is the metric's name on the page for Prometheus. A histogram's series have suffixes beside it.
+func (m Metric) PrometheusName() string {
+	name := strings.ReplaceAll(m.Name, ".", "_")
+	switch m.Unit {
+	case "s":
+		name += "_seconds"
+	case "By":
+		name += "_bytes"
+	}
+	if m.Kind == Counter {
+		name += "_total"
+	}
+	return name
+}
+
+// Span describes the spans of one kind.
+type Span struct {
+	Name       string // with the variable part in braces
+	Kind       string
+	Attributes []string
+	Help       string
+}
+
+// Spans returns every kind of span of the program, from the outside in.
+func Spans() []Span {
+	db := []string{"db.system.name", "db.operation.name", "db.operation.batch.size", "server.address", "server.port", "error.type"}
+	return []Span{
+		{"{COMMAND}", "SERVER", []string{"edgecache.frontend", "edgecache.client"}, "A command as a Redis client sent it."},
+		{
+			"command {op}", "INTERNAL",
+			[]string{"edgecache.op", "edgecache.namespace", "edgecache.keys", "edgecache.outcome", "edgecache.tier", "error.type"},
+			"A command on its way through the cache.",
+		},
+		{"plugin before {plugin}", "INTERNAL", []string{"error.type"}, "A hook ahead of the tiers."},
+		{"tier {tier}", "INTERNAL", []string{"edgecache.tier", "edgecache.op", "edgecache.outcome", "error.type"}, "A call to a remote tier, waiting included."},
+		{"{OPERATION}", "CLIENT", db, "A round trip to the tier's store."},
+		{"plugin after {plugin}", "INTERNAL", []string{"error.type"}, "A hook behind the tiers."},
+	}
+}
+
+// Document returns docs/METRICS.md.
+func Document() string {
+	var b strings.Builder
+	b.WriteString(documentHead)
+	b.WriteString("## Metrics\n\n| metric | on /metrics | kind | unit | labels | what it counts |\n| --- | --- | --- | --- | --- | --- |\n")
+	for _, m := range Catalog() {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s | %s |\n", m.Name, m.PrometheusName(), m.Kind, m.Unit, code(m.Labels), m.Help)
+	}
+	b.WriteString(spansHead)
+	b.WriteString("| span | kind | attributes | what it is |\n| --- | --- | --- | --- |\n")
+	for _, s := range Spans() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, s.Kind, code(s.Attributes), s.Help)
+	}
+	return b.String()
+}
+
+func code(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return "`" + strings.Join(words, "`, `") + "`"
+}
+
+const documentHead = "# Metrics and traces\n\n" +
+	"This file is generated from `internal/telemetry/catalog.go` by `make docs`.\n\n" +
+	"`/metrics` on the admin address is always there for Prometheus, the Go runtime's and the process's own figures\n" +
+	"included. Nothing leaves the process by itself unless a standard OpenTelemetry variable asks for it:\n\n" +
+	"| variable | effect |\n| --- | --- |\n" +
+	"| `OTEL_EXPORTER_OTLP_ENDPOINT` | traces and metrics go there by HTTP, such as `http://127.0.0.1:4318` |\n" +
+	"| `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` | the whole URL for one signal alone |\n" +
+	"| `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` | `otlp` or `none` for one signal |\n" +
+	"| `OTEL_SDK_DISABLED` | `true` sends nothing, whatever else is set |\n" +
+	"| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `always_on`, `always_off` or `traceidratio` with its share, also with `parentbased_` in front |\n" +
+	"| `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | how the process is called |\n" +
+	"| `OTEL_EXPORTER_OTLP_*`, `OTEL_BSP_*`, `OTEL_METRIC_EXPORT_*` | headers, timeouts, compression, certificates, intervals and sizes of batches |\n\n" +
+	"Labels have few values: the names of tiers, operations, outcomes and plugins, never a key.\n\n"
+
+const spansHead = "\n## Spans\n\n" +
+	"The sampler decides for each command of a client, at a cost of nanoseconds, whether a trace begins. A hit in the nearest\n" +
+	"tier has no span of its own: the command's says which tier answered, counted from 1. A miss is no error.\n\n"
