@@ -81,7 +81,7 @@ func BenchmarkHit(b *testing.B) {
 	})
 	b.Run("Cache.Get", func(b *testing.B) {
 		c, keys := newCache(b, core.Options{})
-		get(b, context.Background(), c, keys)
+		get(context.Background(), b, c, keys)
 	})
 	b.Run("Cache.Get-unsampled", func(b *testing.B) {
 		tp := trace.NewTracerProvider(trace.WithSampler(trace.NeverSample()))
@@ -89,7 +89,7 @@ func BenchmarkHit(b *testing.B) {
 		c, keys := newCache(b, core.Options{TracerProvider: tp})
 		ctx, span := tp.Tracer("bench").Start(context.Background(), "parent")
 		defer span.End()
-		get(b, ctx, c, keys)
+		get(ctx, b, c, keys)
 	})
 	b.Run("Cache.Do", func(b *testing.B) {
 		c, keys := newCache(b, core.Options{})
@@ -97,7 +97,7 @@ func BenchmarkHit(b *testing.B) {
 	})
 }
 
-func get(b *testing.B, ctx context.Context, c *core.Cache, keys []string) {
+func get(ctx context.Context, b *testing.B, c *core.Cache, keys []string) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

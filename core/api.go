@@ -100,7 +100,7 @@ func (c *Cache) GetMany(ctx context.Context, keys []string) ([][]byte, error) {
 	values := make([][]byte, len(keys))
 	for i := range k.res.Items {
 		if e := k.res.Items[i].Entry; e != nil {
-			values[i] = e.Value[:len(e.Value):len(e.Value)]
+			values[i] = e.Value
 			if values[i] == nil {
 				values[i] = []byte{}
 			}

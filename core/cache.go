@@ -192,16 +192,14 @@ func (e *engine) count(cmd *Command, res *Result) {
 
 // opError says which command err ended. Keys are copied: the command's may be views.
 func (c *Cache) opError(cmd *Command, err error) error {
-	var known *OpError
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*OpError](err); ok {
 		return err
 	}
 	oe := &OpError{Op: cmd.Op, Err: err}
 	if cmd.Namespace != nil {
 		oe.Namespace = cmd.Namespace.path
 	}
-	var te *tierError
-	if errors.As(err, &te) {
+	if te, ok := errors.AsType[*tierError](err); ok {
 		oe.Tier, oe.Err = te.tier, te.err
 	}
 	switch {

@@ -98,7 +98,7 @@ func (c *Cache) SetHooks(hooks []Hook, observers []Observer) error {
 func (c *Cache) Flush() { c.engine.ring.flush() }
 
 // full is Do for a command that hooks, observers or a trace wait for.
-func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, traced bool) error {
+func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, traced bool) {
 	var span trace.Span
 	if traced {
 		ctx, span = c.engine.startCommand(ctx, cmd)
@@ -118,7 +118,6 @@ func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, t
 	if traced {
 		endCommand(span, res)
 	}
-	return res.Err
 }
 
 // chain takes the command through its hooks and, unless they settle it, the tiers.

@@ -25,7 +25,7 @@ func TestCollapse(t *testing.T) {
 	if err := c.Set(context.Background(), "k", []byte("v"), core.EntryOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	dropNear(t, o, "k")
+	dropNear(t, o)
 	var wg sync.WaitGroup
 	for i := range 100 {
 		ctx := context.Background()
@@ -51,9 +51,10 @@ func TestCollapse(t *testing.T) {
 	}
 }
 
-func dropNear(t *testing.T, o core.Options, key string) {
+// dropNear takes the key k from the near tier, as if evicted.
+func dropNear(t *testing.T, o core.Options) {
 	t.Helper()
-	if _, err := o.Tiers[0].Backend.Delete(context.Background(), key); err != nil {
+	if _, err := o.Tiers[0].Backend.Delete(context.Background(), "k"); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -73,7 +74,7 @@ func TestLeaderGoesAway(t *testing.T) {
 	if err := c.Set(context.Background(), "k", []byte("v"), core.EntryOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	dropNear(t, o, "k")
+	dropNear(t, o)
 	get := func(ctx context.Context) <-chan error {
 		done := make(chan error, 1)
 		go func() { _, err := c.Get(ctx, "k"); done <- err }()
@@ -131,7 +132,7 @@ func TestNoStaleFill(t *testing.T) {
 				if err := c.Set(ctx, "k", []byte("old"), core.EntryOptions{}); err != nil {
 					t.Fatal(err)
 				}
-				dropNear(t, o, "k")
+				dropNear(t, o)
 				done := make(chan error, 1)
 				go func() {
 					var err error

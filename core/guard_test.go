@@ -187,7 +187,7 @@ func TestNearTTL(t *testing.T) {
 				if tt.want == core.NoExpiry && got != core.NoExpiry || tt.want > 0 && (got > tt.want || got < tt.want-time.Second) {
 					t.Errorf("%s: near TTL %v, want %v", when, got, tt.want)
 				}
-				dropNear(t, o, "k")
+				dropNear(t, o)
 				if _, err := c.Get(ctx, "k"); err != nil {
 					t.Fatal(err)
 				}

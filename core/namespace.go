@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,7 +112,7 @@ func (n *namespaces) at(path string) *Namespace {
 		return ns // not kept: a caller that makes up names must not grow the table for ever
 	}
 	ns.id = uint16(len(all))
-	grown := append(all[:len(all):len(all)], ns)
+	grown := append(slices.Clip(all), ns)
 	n.byID.Store(&grown)
 	n.byPath.Store(path, ns)
 	return ns

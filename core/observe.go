@@ -107,11 +107,11 @@ func (r *ring) help(s *ringShard) {
 	r.takeShard(s, batchSize)
 }
 
-// takeShard delivers the shard's buffer if it holds at least min events. deliver is held.
-func (r *ring) takeShard(s *ringShard, min int) {
+// takeShard delivers the shard's buffer if it holds at least least events. deliver is held.
+func (r *ring) takeShard(s *ringShard, least int) {
 	s.mu.Lock()
 	b := s.cur
-	if b.n < min {
+	if b.n < least {
 		s.mu.Unlock()
 		return
 	}

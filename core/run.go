@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -129,11 +130,9 @@ func (e *engine) getFar(ctx context.Context, cmd *Command, key string, first int
 	case ctx.Done() == nil:
 		e.fly(ctx, f, l, first)
 	default:
-		e.loads.Add(1)
-		go func() {
-			defer e.loads.Done()
+		e.loads.Go(func() {
 			e.fly(context.WithoutCancel(ctx), f, l, first)
-		}()
+		})
 	}
 	select {
 	case <-f.done:
@@ -236,10 +235,10 @@ func (e *engine) authorityExpiry(ctx context.Context, key string, res *Result) (
 func (e *engine) clear(ctx context.Context, cmd *Command, res *Result) error {
 	prefixes := cmd.Namespace.subtree()
 	sweep := func(ctx context.Context, tiers []*tier) (first error) {
-		for i := len(tiers) - 1; i >= 0; i-- {
+		for _, tier := range slices.Backward(tiers) {
 			for _, prefix := range prefixes {
-				if err := tiers[i].clear(ctx, prefix); err != nil && first == nil {
-					first = tiers[i].wrap(err)
+				if err := tier.clear(ctx, prefix); err != nil && first == nil {
+					first = tier.wrap(err)
 				}
 			}
 		}

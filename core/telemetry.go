@@ -161,17 +161,23 @@ func endTierSpan(span trace.Span, op Op, err error) {
 	case errors.Is(err, ErrExists), errors.Is(err, ErrConflict):
 		span.SetAttributes(attribute.String("edgecache.op", op.String()), attribute.String("edgecache.outcome", "not_stored"))
 	default:
-		span.SetStatus(codes.Error, err.Error())
-		span.SetAttributes(attribute.String("edgecache.op", op.String()), attribute.String("error.type", errorType(err)))
+		span.SetAttributes(attribute.String("edgecache.op", op.String()))
+		failSpan(span, err)
 	}
 }
 
 func endSpan(span trace.Span, err error) {
 	if err != nil {
-		span.SetStatus(codes.Error, err.Error())
-		span.SetAttributes(attribute.String("error.type", errorType(err)))
+		failSpan(span, err)
 	}
 	span.End()
+}
+
+// failSpan says of what kind an error is, and no more: error texts quote keys, which are the users' own.
+func failSpan(span trace.Span, err error) {
+	kind := errorType(err)
+	span.SetStatus(codes.Error, kind)
+	span.SetAttributes(attribute.String("error.type", kind))
 }
 
 // errorType is a word of few for an error, as OpenTelemetry wants it.
@@ -180,9 +186,16 @@ func errorType(err error) string {
 		err  error
 		name string
 	}{
-		{ErrTimeout, "timeout"}, {ErrUnavailable, "unavailable"}, {ErrRejected, "rejected"}, {ErrPlugin, "plugin"},
-		{ErrTooLarge, "too_large"}, {ErrBadKey, "bad_key"}, {ErrUnsupported, "unsupported"}, {ErrClosed, "closed"},
-		{context.Canceled, "canceled"}, {context.DeadlineExceeded, "timeout"},
+		{ErrTimeout, "timeout"},
+		{ErrUnavailable, "unavailable"},
+		{ErrRejected, "rejected"},
+		{ErrPlugin, "plugin"},
+		{ErrTooLarge, "too_large"},
+		{ErrBadKey, "bad_key"},
+		{ErrUnsupported, "unsupported"},
+		{ErrClosed, "closed"},
+		{context.Canceled, "canceled"},
+		{context.DeadlineExceeded, "timeout"},
 	} {
 		if errors.Is(err, known.err) {
 			return known.name

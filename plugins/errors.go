@@ -61,8 +61,7 @@ func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 // guestError describes what went wrong in a call.
 func guestError(plugin, call string, err error) *GuestError {
-	var guest *GuestError
-	if errors.As(err, &guest) {
+	if guest, ok := errors.AsType[*GuestError](err); ok {
 		return guest
 	}
 	text, trace, _ := strings.Cut(err.Error(), "\nwasm stack trace:\n")

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -248,12 +247,4 @@ func eventsOf(n int) []core.Event {
 		events[i] = core.Event{Op: hostabi.OpGet, Result: hostabi.OutcomeHit}
 	}
 	return events
-}
-
-func keys(format string, n int) []string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = fmt.Sprintf(format, i)
-	}
-	return all
 }

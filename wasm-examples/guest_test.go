@@ -1,7 +1,6 @@
 package examples
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"testing"
@@ -127,26 +126,6 @@ func (g *guest) before(op uint8, key []byte) (hostabi.Action, []byte) {
 		g.tb.Fatal(err)
 	}
 	return a, g.read(g.buf+a.Offset, a.Length)
-}
-
-// observe hands over events, laid out as the ABI says, in batches.
-func (g *guest) observe(events []byte) {
-	for len(events) > 0 {
-		n := min(len(events), hostabi.EventBatch*hostabi.EventSize)
-		copy(g.read(g.events, uint32(n)), events[:n])
-		g.call(hostabi.ExportObserve, uint64(n/hostabi.EventSize))
-		events = events[n:]
-	}
-}
-
-// stats returns the rows of the statistics.
-func (g *guest) stats() []hostabi.StatRow {
-	table := hostabi.NewStatTable(g.manifest.Stats)
-	addr, rows := hostabi.SplitStats(g.call(hostabi.ExportStats))
-	if err := table.Merge(bytes.Clone(g.read(addr, rows*uint32(table.RowBytes())))); err != nil {
-		g.tb.Fatal(err)
-	}
-	return table.Rows()
 }
 
 // appendEvent appends an event in the ABI's layout.

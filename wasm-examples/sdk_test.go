@@ -75,7 +75,7 @@ func TestHeaderImports(t *testing.T) {
 	declaration := regexp.MustCompile(`(?m)^EC_IMPORT\("(\w+)"\) (\w+) \w+\((.*)\);`)
 	for _, m := range declaration.FindAllStringSubmatch(string(header), -1) {
 		s := hostabi.Signature{Results: wasmType(m[2])}
-		for _, param := range strings.Split(m[3], ", ") {
+		for param := range strings.SplitSeq(m[3], ", ") {
 			s.Params += wasmType(param)
 		}
 		got[m[1]] = s

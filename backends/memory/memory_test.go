@@ -120,7 +120,7 @@ func TestTooLarge(t *testing.T) {
 	if err := b.Set(ctx, key(0), large); !errors.Is(err, core.ErrTooLarge) {
 		t.Errorf("Set = %v, want ErrTooLarge", err)
 	}
-	if _, err := b.Get(ctx, key(0)); err != core.ErrNotFound {
+	if _, err := b.Get(ctx, key(0)); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("the former value is still served: %v", err)
 	}
 	_, err := b.Update(ctx, key(1), func(*core.Entry) (*core.Entry, error) { return large, nil })

@@ -22,7 +22,7 @@ func (f *fault) Error() string { return "redis: " + f.is.Error() + ": " + f.caus
 
 // Unwrap makes errors.Is find the kind, the cause and, for a timeout, context.DeadlineExceeded.
 func (f *fault) Unwrap() []error {
-	if f.is == core.ErrTimeout {
+	if errors.Is(f.is, core.ErrTimeout) {
 		return []error{f.is, context.DeadlineExceeded, f.cause}
 	}
 	return []error{f.is, f.cause}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -47,8 +48,7 @@ func inTime(t *testing.T, what string, call func(ctx context.Context) error) err
 		t.Errorf("%s took %v, want at most %v", what, took, deadline)
 	}
 	if err != nil && !errors.Is(err, core.ErrTimeout) && !errors.Is(err, core.ErrUnavailable) && !errors.Is(err, core.ErrNotFound) {
-		var reply goredis.Error // flipped bits make errors of all kinds
-		if !errors.As(err, &reply) {
+		if _, ok := errors.AsType[goredis.Error](err); !ok {
 			t.Errorf("%s = %v, which is none of the core's errors", what, err)
 		}
 	}
@@ -215,7 +215,7 @@ func loseReplies(t *testing.T, b *redis.Backend, p *faultproxy.Proxy, other *gor
 	_, err := b.Update(t.Context(), "k", func(old *core.Entry) (*core.Entry, error) {
 		calls++
 		p.Set(faultproxy.Fault{Truncate: 1, Once: true})
-		return &core.Entry{Value: append(old.Value[:len(old.Value):len(old.Value)], 'b')}, nil
+		return &core.Entry{Value: append(slices.Clip(old.Value), 'b')}, nil
 	})
 	p.Set(faultproxy.Fault{})
 	if err == nil || calls != 1 {

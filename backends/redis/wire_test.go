@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,7 +160,7 @@ func TestExpireKeepsServerAndEnvelopeTogether(t *testing.T) {
 		check(ttl)
 	}
 	_, err := b.Update(t.Context(), "k", func(old *core.Entry) (*core.Entry, error) {
-		return &core.Entry{Value: append(old.Value[:len(old.Value):len(old.Value)], '!'), Expires: old.Expires, Version: 3}, nil
+		return &core.Entry{Value: append(slices.Clip(old.Value), '!'), Expires: old.Expires, Version: 3}, nil
 	})
 	must(t, err)
 	check(time.Hour)
@@ -240,7 +241,7 @@ func TestUpdateUnderContention(t *testing.T) {
 					if old == nil {
 						return &core.Entry{Value: []byte("x")}, nil
 					}
-					return &core.Entry{Value: append(old.Value[:len(old.Value):len(old.Value)], 'x')}, nil
+					return &core.Entry{Value: append(slices.Clip(old.Value), 'x')}, nil
 				}); err != nil {
 					t.Error(err)
 				}

@@ -32,7 +32,7 @@ func startEdge(ctx context.Context, program, redisURL string) (*edge, error) {
 		return nil, err
 	}
 	e := &edge{dir: dir, resp: freeAddr(), admin: freeAddr()}
-	e.cmd = exec.Command(program, "run", "--resp", e.resp, "--admin", e.admin, "--redis", redisURL, //nolint:noctx // stop ends it
+	e.cmd = exec.Command(program, "run", "--resp", e.resp, "--admin", e.admin, "--redis", redisURL,
 		"--plugin", "keyrewrite="+config, "--log-level", "warn")
 	e.cmd.Stderr = os.Stderr
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt is the demo's to pass on

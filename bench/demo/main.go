@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer redis.Stop()
+	defer func() { _ = redis.Stop() }()
 	edge, err := startEdge(ctx, *binary, redis.URL())
 	if err != nil {
 		return err

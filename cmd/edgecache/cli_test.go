@@ -74,7 +74,7 @@ func TestStatsCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &s); err != nil || got.code != 0 {
 		t.Fatalf("stats = %+v: %v", got, err)
 	}
-	if s.Hits != 3 || s.Misses != 1 || s.Commands.Total != 5 || s.Commands.ByOp["get"]["hit"] != 3 || s.Tiers[0].Entries != 1 {
+	if s.Hits != 3 || s.Misses != 1 || s.Commands != 5 || s.Operations["get"]["hit"] != 3 || s.Tiers[0].Entries != 1 {
 		t.Errorf("stats = %+v, want 3 hits, 1 miss, 5 commands, 1 entry", s)
 	}
 	var hitratio struct {

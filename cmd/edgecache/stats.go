@@ -76,7 +76,7 @@ func (t *target) fetchStats(ctx context.Context) ([]byte, error) {
 func writeStats(out io.Writer, s *admin.Stats) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "version\t%s\nuptime\t%v\n", s.Version, time.Duration(s.Uptime*float64(time.Second)).Round(time.Second))
-	fmt.Fprintf(w, "commands\t%d\nhits\t%d\nmisses\t%d\nhit ratio\t%.4f\n", s.Commands.Total, s.Hits, s.Misses, s.HitRatio)
+	fmt.Fprintf(w, "commands\t%d\nhits\t%d\nmisses\t%d\nhit ratio\t%.4f\n", s.Commands, s.Hits, s.Misses, s.HitRatio)
 	if s.RESP != nil {
 		fmt.Fprintf(w, "connections\t%d\n", s.RESP.Connections)
 	}
@@ -86,8 +86,8 @@ func writeStats(out io.Writer, s *admin.Stats) error {
 			t.Name, t.Hits, t.Misses, t.Errors, known(t.Entries), known(t.Bytes), t.Evictions, t.Breaker)
 	}
 	fmt.Fprint(w, "\nCOMMAND\tCOUNT\tOUTCOMES\n")
-	for _, op := range slices.Sorted(maps.Keys(s.Commands.ByOp)) {
-		fmt.Fprintf(w, "%s\t%d\t%s\n", op, s.Commands.ByOp[op]["total"], outcomes(s.Commands.ByOp[op]))
+	for _, op := range slices.Sorted(maps.Keys(s.Operations)) {
+		fmt.Fprintf(w, "%s\t%d\t%s\n", op, s.Operations[op]["total"], outcomes(s.Operations[op]))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Plugins)) {
 		if err := writePlugin(w, name, s.Plugins[name]); err != nil {

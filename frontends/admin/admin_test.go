@@ -177,11 +177,11 @@ func TestStats(t *testing.T) {
 	}
 	got.Uptime, got.Plugins, got.Tiers[0].Bytes = 0, nil, 0
 	want := Stats{
-		Version: "v1",
-		Commands: Commands{Total: 5, ByOp: map[string]map[string]uint64{
+		Version:  "v1",
+		Commands: 5, Hits: 3, Misses: 1, HitRatio: 0.75,
+		Operations: map[string]map[string]uint64{
 			"set": {"stored": 1, "total": 1}, "get": {"hit": 3, "miss": 1, "total": 4},
-		}},
-		Hits: 3, Misses: 1, HitRatio: 0.75,
+		},
 		Tiers: []Tier{{Name: "memory", Hits: 3, Misses: 1, Entries: 1}},
 		RESP:  &RESP{Connections: 2},
 	}

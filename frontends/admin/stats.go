@@ -12,23 +12,19 @@ import (
 type Stats struct {
 	Version string  `json:"version"`
 	Uptime  float64 `json:"uptime_seconds"`
-	// Commands are counted by what they did, many-key commands once; Hits and Misses count the keys read.
-	Commands  Commands `json:"commands"`
-	Hits      uint64   `json:"hits"`
-	Misses    uint64   `json:"misses"`
-	HitRatio  float64  `json:"hit_ratio"`
-	Collapsed uint64   `json:"collapsed"`
-	Tiers     []Tier   `json:"tiers"`
+	// Commands counts commands, those on many keys once; Hits and Misses count the keys read.
+	Commands  uint64  `json:"commands"`
+	Hits      uint64  `json:"hits"`
+	Misses    uint64  `json:"misses"`
+	HitRatio  float64 `json:"hit_ratio"`
+	Collapsed uint64  `json:"collapsed"`
+	// Operations are the counts of each operation's outcomes, and under "total" their sum. What never happened is left
+	// out.
+	Operations map[string]map[string]uint64 `json:"operations"`
+	Tiers      []Tier                       `json:"tiers"`
 	// Plugins are the figures that plugins report, by name. One that can't be asked has only "error".
 	Plugins map[string]json.RawMessage `json:"plugins"`
 	RESP    *RESP                      `json:"resp,omitempty"`
-}
-
-// Commands are counts of commands.
-type Commands struct {
-	Total uint64 `json:"total"`
-	// ByOp are the counts of each operation's outcomes, and under "total" their sum. What never happened is left out.
-	ByOp map[string]map[string]uint64 `json:"by_op"`
 }
 
 // Tier is what one tier has counted. Entries and Bytes are -1 where the store does not tell.
@@ -49,8 +45,8 @@ func (o Options) serveStats(w http.ResponseWriter, _ *http.Request) {
 	s := o.Cache.Stats()
 	body := Stats{
 		Version: o.Version, Uptime: time.Since(o.Started).Seconds(),
-		Commands: commands(&s), Hits: s.Hits, Misses: s.Misses, Collapsed: s.Collapsed,
-		Tiers: make([]Tier, len(s.Tiers)), Plugins: o.reports(),
+		Commands: s.Total(), Hits: s.Hits, Misses: s.Misses, Collapsed: s.Collapsed,
+		Operations: operations(&s), Tiers: make([]Tier, len(s.Tiers)), Plugins: o.reports(),
 	}
 	if reads := s.Hits + s.Misses; reads > 0 {
 		body.HitRatio = float64(s.Hits) / float64(reads)
@@ -65,8 +61,8 @@ func (o Options) serveStats(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, body)
 }
 
-func commands(s *core.Stats) Commands {
-	c := Commands{Total: s.Total(), ByOp: make(map[string]map[string]uint64)}
+func operations(s *core.Stats) map[string]map[string]uint64 {
+	ops := make(map[string]map[string]uint64)
 	for op := range s.Commands {
 		counts := make(map[string]uint64)
 		for outcome, n := range s.Commands[op] {
@@ -76,10 +72,10 @@ func commands(s *core.Stats) Commands {
 			}
 		}
 		if len(counts) > 0 {
-			c.ByOp[core.Op(op).String()] = counts
+			ops[core.Op(op).String()] = counts
 		}
 	}
-	return c
+	return ops
 }
 
 // reports asks every plugin for its figures, in which all commands that have ended are counted.

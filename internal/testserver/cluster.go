@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +65,7 @@ func (c *Cluster) join(ctx context.Context) error {
 	clients := make([]*redis.Client, len(c.Nodes))
 	for i, n := range c.Nodes {
 		clients[i] = redis.NewClient(&redis.Options{Addr: n.Addr()})
-		defer clients[i].Close()
+		defer func() { _ = clients[i].Close() }()
 	}
 	for i := range c.Masters {
 		first, last := i*slots/c.Masters, (i+1)*slots/c.Masters-1
@@ -173,7 +174,7 @@ func (s *Sentinel) URL() string {
 
 // Stop stops sentinels, replica and master.
 func (s *Sentinel) Stop() error {
-	return stopAll(append(s.Sentinels[:len(s.Sentinels):len(s.Sentinels)], s.Replica, s.Master))
+	return stopAll(append(slices.Clip(s.Sentinels), s.Replica, s.Master))
 }
 
 func (s *Sentinel) start(ctx context.Context) (err error) {
@@ -205,7 +206,7 @@ func (s *Sentinel) start(ctx context.Context) (err error) {
 // introduced waits until the sentinel n knows the replica and the other two sentinels.
 func (s *Sentinel) introduced(ctx context.Context, n *Server) error {
 	cl := redis.NewSentinelClient(&redis.Options{Addr: n.Addr()})
-	defer cl.Close()
+	defer func() { _ = cl.Close() }()
 	return until(ctx, func() bool {
 		m, err := cl.Master(ctx, s.Name).Result()
 		return err == nil && m["num-slaves"] == "1" && m["num-other-sentinels"] == "2" && m["flags"] == "master"

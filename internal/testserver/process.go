@@ -26,7 +26,7 @@ func startProcess(program string, args []string, dir string) (*process, error) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(p.done)
-		cmd := exec.Command(program, args...) //nolint:noctx // the process outlives the call, Stop ends it
+		cmd := exec.Command(program, args...) // not bound to ctx: Stop ends it
 		cmd.Dir = dir
 		cmd.SysProcAttr = procAttr()
 		cmd.Stdout, cmd.Stderr = &p.log, &p.log

@@ -95,7 +95,7 @@ func TestServersDieWithTheirParent(t *testing.T) {
 	must(t, err)
 	must(t, cmd.Process.Kill())
 	_ = cmd.Wait()
-	for _, field := range strings.Fields(line) {
+	for field := range strings.FieldsSeq(line) {
 		pid, err := strconv.Atoi(field)
 		must(t, err)
 		waitGone(t, pid)
