@@ -11,11 +11,12 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
 MAX_SIZE := 20971520 # bytes of the release binary
 FUZZTIME ?= 5s
-LOG      ?= # an access log for "make demo"
+BENCHCOUNT ?= 6
+LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check lint fmt race fuzz wasm wasm-check size docs bench demo tools servers bootstrap dist clean
+.PHONY: run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -30,7 +31,7 @@ test: servers
 	EDGECACHE_REQUIRE_SERVERS=1 $(GO) test ./...
 
 ## check: everything else that must hold
-check: lint race fuzz wasm-check size
+check: lint race fuzz wasm-check size demo
 
 ## race: all tests with the race detector; the architecture and the generated documents are tests too
 race: servers
@@ -68,13 +69,19 @@ size: build
 docs:
 	UPDATE=1 $(GO) test -count=1 -run 'UpToDate$$' ./internal/...
 
-## bench: run the benchmarks
-bench: servers
-	$(GO) test -run '^$$' -bench . -benchmem ./bench/...
+## bench: what a command costs, and what it may (BENCHCOUNT=10)
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -cpu 1,2 -count $(BENCHCOUNT) ./bench | tee bin/bench.txt
+	@$(GO) run ./bench/ratios < bin/bench.txt
+
+## bench-wire: edgecache and redis-server by turns over loopback, without plugins and with them
+bench-wire: build servers
+	$(GO) run ./bench/wire -- --no-plugins
+	$(GO) run ./bench/wire -idle 100 --
 
 ## demo: replay an access log through the cache in front of a private Redis, and check what the plugins report (LOG=file)
 demo: build servers
-	$(GO) run ./bench/demo $(if $(LOG),-log $(LOG))
+	$(GO) run ./bench/demo -log "$(strip $(LOG))"
 
 ## tools: install everything that the other targets need
 tools: servers .tools/golangci-lint .tools/gofumpt .tools/benchstat

@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
+	"github.com/edgecache/edgecache/bench/load"
 	"github.com/edgecache/edgecache/internal/testserver"
 )
 
@@ -43,23 +45,36 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer func() { _ = redis.Stop() }()
-	edge, err := startEdge(ctx, *binary, redis.URL())
+	dir, err := os.MkdirTemp("", "edgecache-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	config := filepath.Join(dir, "keyrewrite.json")
+	if err := os.WriteFile(config, []byte(rules), 0o600); err != nil {
+		return err
+	}
+	edge, err := load.StartEdge(ctx, *binary, "--redis", redis.URL(), "--plugin", "keyrewrite="+config)
 	if err != nil {
 		return err
 	}
 	stopped := false
 	defer func() {
 		if !stopped {
-			_ = edge.stop()
+			_ = edge.Stop()
 		}
 	}()
 
-	fmt.Printf("%d GET requests of %s, cache-aside through %s in front of Redis at %s\n", len(requests), source, edge.resp, redis.Addr())
-	seen, err := replay(ctx, edge.resp, requests)
+	fmt.Printf("%d GET requests of %s, cache-aside through %s in front of Redis at %s\n", len(requests), source, edge.RESP, redis.Addr())
+	seen, err := replay(ctx, edge.RESP, requests)
 	if err != nil {
 		return err
 	}
-	stats, err := edge.stats(ctx)
+	body, err := edge.Ask(ctx, "/stats")
+	if err != nil {
+		return err
+	}
+	stats, err := decodeStats(body)
 	if err != nil {
 		return err
 	}
@@ -68,7 +83,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	stopped = true
-	if err := edge.stop(); err != nil {
+	if err := edge.Stop(); err != nil {
 		return fmt.Errorf("edgecache did not stop in good order: %w", err)
 	}
 	report(stats, seen)

@@ -1,0 +1,107 @@
+// Command ratios reads the output of "go test -bench" and prints the figures that the project holds itself to, each
+// against a peer or a floor of the same run: medians, ratios and differences. It judges nothing by its exit code, since
+// machines are noisy.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func main() {
+	runs, err := read(os.Stdin)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ratios:", err)
+		os.Exit(1)
+	}
+	report(os.Stdout, runs)
+}
+
+// runs are the figures of each benchmark and unit, one for each repetition: "Hit/otter-2 ns/op".
+type runs map[string][]float64
+
+func read(r io.Reader) (runs, error) {
+	all := make(runs)
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+			continue
+		}
+		name := strings.TrimPrefix(fields[0], "Benchmark")
+		for i := 2; i+1 < len(fields); i += 2 {
+			value, err := strconv.ParseFloat(fields[i], 64)
+			if err != nil {
+				return nil, fmt.Errorf("%q: %w", lines.Text(), err)
+			}
+			key := name + " " + fields[i+1]
+			all[key] = append(all[key], value)
+		}
+	}
+	return all, lines.Err()
+}
+
+// median returns the median, and whether the benchmark was run at all.
+func (r runs) median(benchmark, unit string) (float64, bool) {
+	values := slices.Sorted(slices.Values(r[benchmark+" "+unit]))
+	if len(values) == 0 {
+		return 0, false
+	}
+	return values[len(values)/2], true
+}
+
+// figure is one line of the report: what is made of the medians of some benchmarks.
+type figure struct {
+	text   string
+	of     []string // benchmarks; ns/op unless unit is set
+	unit   string
+	make   func(m []float64) float64
+	format string
+	limit  string
+}
+
+func ratio(m []float64) float64  { return m[0] / m[1] }
+func minus(m []float64) float64  { return m[0] - m[1] }
+func itself(m []float64) float64 { return m[0] }
+
+var figures = [...]figure{
+	{"L1 hit, Cache.Get, to a bare otter get", []string{"Hit/Cache.Get-2", "Hit/otter-2"}, "", ratio, "%.2f x", "<= 1.5 x"},
+	{"the same, unsampled parent span", []string{"Hit/Cache.Get-unsampled-2", "Hit/otter-2"}, "", ratio, "%.2f x", "<= 1.5 x"},
+	{"allocations of a hit", []string{"Hit/Cache.Get-2"}, "allocs/op", itself, "%.0f", "0"},
+	{"sync WASM hook that passes", []string{"Hook/pass-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 60 ns"},
+	{"sync WASM hook that rewrites a 32-byte key", []string{"Hook/rewrite-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 140 ns"},
+	{"the same, remembered (pure)", []string{"Hook/rewrite-memo-2", "Hook/none-2"}, "", minus, "%.1f ns", ""},
+	{"allocations of a rewriting hook", []string{"Hook/rewrite-2"}, "allocs/op", itself, "%.0f", "0"},
+	{"rewriting hook, two goroutines to one", []string{"HookParallel", "HookParallel-2"}, "", ratio, "%.2f x", ">= 1.8 x"},
+	{
+		"hitratio + timing on the caller, less two clock readings",
+		[]string{"HitWith/hitratio+timing-2", "HitWith/nothing-2", "HitWith/clock-2"}, "",
+		func(m []float64) float64 { return m[0] - m[1] - m[2] }, "%.1f ns", "<= 40 ns",
+	},
+	{"an event in hitratio", []string{"Observe/hitratio-256-2"}, "ns/event", itself, "%.1f ns", "<= 12 ns"},
+	{"an event in timing", []string{"Observe/timing-256-2"}, "ns/event", itself, "%.1f ns", "<= 12 ns"},
+}
+
+func report(w io.Writer, r runs) {
+	fmt.Fprintf(w, "%-58s %10s   %s\n", "median", "measured", "aim")
+	for _, f := range figures {
+		unit := f.unit
+		if unit == "" {
+			unit = "ns/op"
+		}
+		medians := make([]float64, len(f.of))
+		known := true
+		for i, name := range f.of {
+			m, ok := r.median(name, unit)
+			medians[i], known = m, known && ok
+		}
+		if known {
+			fmt.Fprintf(w, "%-58s %10s   %s\n", f.text, fmt.Sprintf(f.format, f.make(medians)), f.limit)
+		}
+	}
+}
