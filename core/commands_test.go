@@ -384,19 +384,6 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestParseInt holds the form of counters.
-func TestParseInt(t *testing.T) {
-	for in, want := range map[string]bool{
-		"0": true, "-1": true, "9223372036854775807": true, "-9223372036854775808": true,
-		"": false, "-": false, "+1": false, "01": false, "-0": false, " 1": false, "1 ": false, "1.0": false,
-		"9223372036854775808": false, "0x1": false, "1_0": false, "--1": false,
-	} {
-		if _, ok := core.ParseInt([]byte(in)); ok != want {
-			t.Errorf("ParseInt(%q): %t, want %t", in, ok, want)
-		}
-	}
-}
-
 // TestHitAllocatesNothing guards the hit path: Get, and Do with a command that is reused.
 func TestHitAllocatesNothing(t *testing.T) {
 	ctx := context.Background()

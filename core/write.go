@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edgecache/edgecache/core/codec"
 )
 
 // write runs the operations that change one key. With one tier it is one call to that. With more, the farthest tier, the
@@ -313,14 +315,7 @@ func (c *Command) signedDelta() (int64, error) {
 }
 
 // ParseInt reads a decimal int64 as counters are stored: no sign but a minus, no leading zeros, no spaces.
-func ParseInt(b []byte) (int64, bool) {
-	digits := bytes.TrimPrefix(b, []byte{'-'})
-	if len(digits) == 0 || len(b) > 20 || digits[0] < '0' || digits[0] > '9' || digits[0] == '0' && len(b) > 1 {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(view(b), 10, 64)
-	return n, err == nil
-}
+func ParseInt(b []byte) (int64, bool) { return codec.ParseCounter(b) }
 
 // deadline is when a time to live of a command, begun at now, ends. KeepTTL means the default here: there is nothing to
 // keep.
