@@ -15,9 +15,9 @@ func (b *Backend) Increment(ctx context.Context, key string, delta, expires int6
 		next := &core.Entry{Expires: expires}
 		var n int64
 		if old != nil {
-			var err error
-			if n, err = parseNumber(old.Value); err != nil {
-				return nil, err
+			var ok bool
+			if n, ok = core.ParseInt(old.Value); !ok {
+				return nil, core.ErrNotInteger
 			}
 			next.Expires, next.Flags = old.Expires, old.Flags
 		}
@@ -32,13 +32,4 @@ func (b *Backend) Increment(ctx context.Context, key string, delta, expires int6
 		return 0, err
 	}
 	return sum, nil
-}
-
-// parseNumber accepts the one spelling of an int64 that AppendInt has, as Redis does.
-func parseNumber(v []byte) (int64, error) {
-	n, err := strconv.ParseInt(string(v), 10, 64)
-	if err != nil || v[0] == '+' || v[0] == '0' && len(v) > 1 || v[0] == '-' && v[1] == '0' {
-		return 0, core.ErrNotInteger
-	}
-	return n, nil
 }
