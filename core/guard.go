@@ -24,8 +24,8 @@ func newGuard(l Limits) *guard {
 	return &guard{limits: l, slots: make(chan struct{}, l.MaxConcurrent), breaker: breaker{limits: l}}
 }
 
-// do runs fn under the guard. fn must honour its context.
-func (g *guard) do(ctx context.Context, fn func(context.Context) error) error {
+// do runs fn under the guard, for timeout at most. fn must honour its context.
+func (g *guard) do(ctx context.Context, timeout time.Duration, fn func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (g *guard) do(ctx context.Context, fn func(context.Context) error) error {
 		g.failures.Add(1)
 		return fmt.Errorf("%w: breaker is open", ErrUnavailable)
 	}
-	limited, cancel := context.WithTimeout(ctx, g.limits.Timeout)
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := g.run(limited, fn)
 	switch {

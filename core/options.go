@@ -50,7 +50,8 @@ type Tier struct {
 
 // Limits guard the calls to a remote tier.
 type Limits struct {
-	// Timeout bounds one call. 0 means 250 ms.
+	// Timeout bounds one call. 0 means 250 ms. One that may walk the whole store (Clear, Keys) has a hundred
+	// times as long.
 	Timeout time.Duration
 	// MaxConcurrent bounds the calls under way; further ones wait within Timeout. 0 means 256.
 	MaxConcurrent int

@@ -10,6 +10,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
+// walkFactor is how much longer than others a call may take that walks the whole store.
+const walkFactor = 100
+
 // tier is a Tier at work: its backend's abilities looked up once, and one way, call, for whatever leaves the process.
 type tier struct {
 	Tier
@@ -66,11 +69,15 @@ func (t *tier) call(ctx context.Context, op Op, fn func(context.Context) error) 
 }
 
 func (t *tier) callTimed(ctx context.Context, op Op, fn func(context.Context) error) error {
+	timeout := t.guard.limits.Timeout
+	if op == OpClear || op == OpKeys {
+		timeout *= walkFactor
+	}
 	if t.duration == nil {
-		return t.guard.do(ctx, fn)
+		return t.guard.do(ctx, timeout, fn)
 	}
 	start := Clock()
-	err := t.guard.do(ctx, fn)
+	err := t.guard.do(ctx, timeout, fn)
 	t.duration.Record(ctx, time.Duration(Clock()-start).Seconds(), t.durations[op])
 	return err
 }
