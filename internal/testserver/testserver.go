@@ -111,8 +111,14 @@ func (s *Server) Pid() int {
 	return s.proc.pid
 }
 
-// Pause freezes the process (SIGSTOP): it keeps its connections and answers nothing.
-func (s *Server) Pause() error { return s.signal(syscall.SIGSTOP) }
+// Pause freezes the process (SIGSTOP) and returns when it stands still: it keeps its connections and answers nothing.
+func (s *Server) Pause() error {
+	if err := s.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	pid := s.Pid()
+	return until(context.Background(), func() bool { return frozen(pid) })
+}
 
 // Resume ends a Pause.
 func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
