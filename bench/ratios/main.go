@@ -80,7 +80,8 @@ var figures = [...]figure{
 	{"rewriting hook, two goroutines to one", []string{"HookParallel", "HookParallel-2"}, "", ratio, "%.2f x", ">= 1.8 x"},
 	{
 		"hitratio + timing on the caller, less two clock readings",
-		[]string{"HitWith/hitratio+timing-2", "HitWith/nothing-2", "HitWith/clock-2"}, "",
+		[]string{"HitWith/hitratio+timing-2", "HitWith/nothing-2", "HitWith/clock-2"},
+		"",
 		func(m []float64) float64 { return m[0] - m[1] - m[2] }, "%.1f ns", "<= 40 ns",
 	},
 	{"an event in hitratio", []string{"Observe/hitratio-256-2"}, "ns/event", itself, "%.1f ns", "<= 12 ns"},
