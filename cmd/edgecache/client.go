@@ -61,7 +61,7 @@ func (t *target) with(fn func(*redis.Client) error) (err error) {
 		return usageError{errors.New("--resp (EDGECACHE_RESP) is off: give the address of the cache")}
 	}
 	c := redis.NewClient(&redis.Options{
-		Addr: t.resp, Password: t.password, MaxRetries: -1, PoolSize: 1, DisableIdentity: true,
+		Addr: t.resp, Password: t.password, MaxRetries: -1, DialerRetries: 1, PoolSize: 1, DisableIdentity: true,
 		DialTimeout: t.timeout, ReadTimeout: t.timeout, WriteTimeout: t.timeout,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})

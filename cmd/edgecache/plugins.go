@@ -43,6 +43,9 @@ func loadPlugins(ctx context.Context, host *plugins.Host, asked []config.Plugin)
 			return nil, err
 		}
 		p, err := host.Load(ctx, src)
+		if err != nil && w.Path != "" {
+			return nil, fmt.Errorf("%s: %w", w.Path, err)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -45,6 +45,7 @@ type server struct {
 // be made, those that were are given back.
 func wire(ctx context.Context, settings *config.Run, logger *slog.Logger) (*server, error) {
 	s := &server{settings: settings, logger: logger, started: time.Now()}
+	logClients(logger)
 	for _, part := range []func(context.Context) error{
 		s.listen, s.wireTelemetry, s.wireCache, s.wirePlugins, s.wireMetrics, s.wireRESP, s.wireAdmin,
 	} {
@@ -54,6 +55,10 @@ func wire(ctx context.Context, settings *config.Run, logger *slog.Logger) (*serv
 	}
 	return s, nil
 }
+
+// logClients sends what the clients of stores say beside commands to logger, and not to standard error. They have one
+// logger for the process.
+func logClients(logger *slog.Logger) { redis.LogTo(logger) }
 
 // listen claims the addresses first, since another process on them is the likeliest failure.
 func (s *server) listen(ctx context.Context) (err error) {
