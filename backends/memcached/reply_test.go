@@ -56,7 +56,7 @@ func TestHostileLength(t *testing.T) {
 		}
 	}
 	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > 20*eager {
+	if n := after.TotalAlloc - before.TotalAlloc; n > 40*eager { // what the detector of races adds included
 		t.Errorf("ten announcements of 2 GB allocated %d bytes", n)
 	}
 }
