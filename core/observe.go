@@ -2,6 +2,7 @@ package core
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,16 +17,19 @@ type batch struct {
 	events [batchSize]Event
 }
 
-// ring collects the events of all commands in striped buffers and hands full ones to the observers on one goroutine.
-// Where that goroutine falls behind, the commands that fill buffers do its work: nothing is lost and nothing grows.
+// ring collects the events of all commands in striped buffers. The command that fills one hands it to the observers, or
+// leaves it in a queue for whoever is doing so already; a goroutine sees to buffers that do not fill. So nothing is lost,
+// nothing grows, and an event is read where it was written: on another processor the caches alone would cost more than
+// what the observers do with it.
 //
-// Lock order: deliver, ringShard.mu.
+// Lock order: deliver, ringShard.mu; the other way round only by TryLock.
 type ring struct {
 	shards []ringShard
 	shift  uint
-	full   chan *batch // handed over, not yet delivered; received from under deliver
-	free   chan *batch // empty ones
-	wake   chan struct{}
+	full   chan *batch   // filled while deliver was held; received from under deliver
+	free   chan *batch   // empty ones
+	aging  atomic.Bool   // the goroutine's timer runs, or is being woken to run
+	wake   chan struct{} // sent by who set aging
 	stop   chan struct{}
 	ended  chan struct{}
 
@@ -64,7 +68,7 @@ func newRing(c *counters) *ring {
 func (r *ring) put(ev *Event) {
 	s := &r.shards[stackHash()>>r.shift]
 	s.mu.Lock()
-	for s.cur.n == batchSize { // the queue was full when it filled
+	for s.cur.n == batchSize { // the queue was full, too, when it filled
 		s.mu.Unlock()
 		r.help(s)
 		s.mu.Lock()
@@ -79,27 +83,33 @@ func (r *ring) put(ev *Event) {
 	s.mu.Unlock()
 }
 
-// turn hands over a buffer that is full, if the queue has room, and wakes the goroutine for it, or for one that has
-// begun. It unlocks s.
+// turn delivers a buffer that is full, or queues it, or wakes the goroutine for one that has begun. It unlocks s.
 func (r *ring) turn(s *ringShard, b *batch) {
-	if b.n == batchSize {
+	switch {
+	case b.n == 1:
+		s.mu.Unlock()
+		if !r.aging.Load() && !r.aging.Swap(true) {
+			r.wake <- struct{}{} // room for one, and nobody else sends
+		}
+	case r.deliver.TryLock():
+		s.cur = r.empty()
+		s.mu.Unlock()
+		r.deliverFull()
+		r.deliverBatch(b)
+		r.deliver.Unlock()
+	default:
 		select {
 		case r.full <- b:
 			s.cur = r.empty()
+			s.mu.Unlock()
 		default:
 			s.mu.Unlock()
 			r.help(s)
-			return
 		}
-	}
-	s.mu.Unlock()
-	select {
-	case r.wake <- struct{}{}:
-	default:
 	}
 }
 
-// help does the goroutine's work: it delivers what is queued, and the shard's buffer if that is full.
+// help waits for its turn and delivers what is queued, and the shard's buffer if that is full.
 func (r *ring) help(s *ringShard) {
 	r.deliver.Lock()
 	defer r.deliver.Unlock()
@@ -130,23 +140,17 @@ func (r *ring) empty() *batch {
 	}
 }
 
-// run delivers full buffers at once and begun ones within batchAge. It sleeps while nothing happens.
+// run delivers buffers that have begun within batchAge. It sleeps while nothing happens.
 func (r *ring) run() {
 	defer close(r.ended)
-	age := time.NewTimer(batchAge)
+	age := time.NewTimer(batchAge) // nothing is there yet, so it only clears aging
 	defer age.Stop()
-	for aging := true; ; {
+	for {
 		select {
 		case <-r.wake:
-			r.deliver.Lock()
-			r.deliverFull()
-			r.deliver.Unlock()
-			if !aging {
-				age.Reset(batchAge)
-				aging = true
-			}
+			age.Reset(batchAge)
 		case <-age.C:
-			aging = false
+			r.aging.Store(false) // what begins from here on wakes again
 			r.flush()
 		case <-r.stop:
 			return
