@@ -46,6 +46,8 @@ type instance struct {
 
 	calls, nanos uint64 // calls made, and an estimate of their time
 	rested       uint64 // calls made when the guest last had time for itself
+
+	_ [56]byte // whole cache lines: instances of different goroutines must not share one
 }
 
 // call enters the guest. It is the one place where that happens, so the place for a budget. The runtime turns panics, those

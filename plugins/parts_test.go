@@ -3,6 +3,7 @@ package plugins
 import (
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/edgecache/edgecache/core"
 )
@@ -104,5 +105,12 @@ func TestMemo(t *testing.T) {
 	m.put(a, "empty", []byte{})
 	if v, ok := m.get(a, "empty"); !ok || v == nil {
 		t.Errorf("get = %q, %v", v, ok)
+	}
+}
+
+// TestInstancesShareNoCacheLine holds the padding: the allocator gives objects of whole lines addresses of whole lines.
+func TestInstancesShareNoCacheLine(t *testing.T) {
+	if n := unsafe.Sizeof(instance{}); n%64 != 0 {
+		t.Errorf("an instance has %d bytes: pad it to a multiple of 64", n)
 	}
 }
