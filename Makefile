@@ -11,7 +11,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
 MAX_SIZE := 20971520 # bytes of the release binary
 FUZZTIME ?= 5s
-BENCHCOUNT ?= 6
+BENCHCOUNT ?= 15
 LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
 ARGS     ?= # arguments for "make run"
 
@@ -69,9 +69,10 @@ size: build
 docs:
 	UPDATE=1 $(GO) test -count=1 -run 'UpToDate$$' ./internal/...
 
-## bench: what a command costs, and what it may (BENCHCOUNT=10)
+## bench: what a command costs, and what it may (BENCHCOUNT=15)
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem -cpu 1,2 -count $(BENCHCOUNT) ./bench | tee bin/bench.txt
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench . -benchmem -cpu 1,2 -count $(BENCHCOUNT) -benchtime 100ms ./bench | tee bin/bench.txt
 	@$(GO) run ./bench/ratios < bin/bench.txt
 
 ## bench-wire: edgecache and redis-server by turns over loopback, without plugins and with them

@@ -1,6 +1,6 @@
 // Command ratios reads the output of "go test -bench" and prints the figures that the project holds itself to, each
-// against a peer or a floor of the same run: medians, ratios and differences. It judges nothing by its exit code, since
-// machines are noisy.
+// against a peer or a floor of the same run. Of many short repetitions it takes the least, to which the neighbours on a
+// shared machine have added nothing. It judges nothing by its exit code.
 package main
 
 import (
@@ -46,16 +46,16 @@ func read(r io.Reader) (runs, error) {
 	return all, lines.Err()
 }
 
-// median returns the median, and whether the benchmark was run at all.
-func (r runs) median(benchmark, unit string) (float64, bool) {
-	values := slices.Sorted(slices.Values(r[benchmark+" "+unit]))
+// least returns the least figure, and whether the benchmark was run at all.
+func (r runs) least(benchmark, unit string) (float64, bool) {
+	values := r[benchmark+" "+unit]
 	if len(values) == 0 {
 		return 0, false
 	}
-	return values[len(values)/2], true
+	return slices.Min(values), true
 }
 
-// figure is one line of the report: what is made of the medians of some benchmarks.
+// figure is one line of the report: what is made of the least figures of some benchmarks.
 type figure struct {
 	text   string
 	of     []string // benchmarks; ns/op unless unit is set
@@ -89,20 +89,20 @@ var figures = [...]figure{
 }
 
 func report(w io.Writer, r runs) {
-	fmt.Fprintf(w, "%-58s %10s   %s\n", "median", "measured", "aim")
+	fmt.Fprintf(w, "%-58s %10s   %s\n", "least of the repetitions", "measured", "aim")
 	for _, f := range figures {
 		unit := f.unit
 		if unit == "" {
 			unit = "ns/op"
 		}
-		medians := make([]float64, len(f.of))
+		values := make([]float64, len(f.of))
 		known := true
 		for i, name := range f.of {
-			m, ok := r.median(name, unit)
-			medians[i], known = m, known && ok
+			v, ok := r.least(name, unit)
+			values[i], known = v, known && ok
 		}
 		if known {
-			fmt.Fprintf(w, "%-58s %10s   %s\n", f.text, fmt.Sprintf(f.format, f.make(medians)), f.limit)
+			fmt.Fprintf(w, "%-58s %10s   %s\n", f.text, fmt.Sprintf(f.format, f.make(values)), f.limit)
 		}
 	}
 }
