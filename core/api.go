@@ -9,6 +9,8 @@ import (
 type EntryOptions struct {
 	// TTL is a positive duration, DefaultTTL, NoExpiry or KeepTTL.
 	TTL time.Duration
+	// Jitter is Command.Jitter: 0 is the cache's default, a negative one is none.
+	Jitter float32
 	// Flags and Codec are stored with the value.
 	Flags uint32
 	Codec uint8
@@ -34,7 +36,7 @@ func (c *Cache) call(op Op, key string) *call {
 
 // options sets what a write stores beside the value.
 func (k *call) options(o EntryOptions) *call {
-	k.cmd.TTL, k.cmd.EntryFlags, k.cmd.Codec, k.cmd.Decoded = o.TTL, o.Flags, o.Codec, o.Decoded
+	k.cmd.TTL, k.cmd.Jitter, k.cmd.EntryFlags, k.cmd.Codec, k.cmd.Decoded = o.TTL, o.Jitter, o.Flags, o.Codec, o.Decoded
 	return k
 }
 
@@ -68,18 +70,31 @@ func (c *Cache) GetEntry(ctx context.Context, key string) (*Entry, error) {
 	if e, err := c.quickGet(ctx, key); err != errSlow { //nolint:errorlint // a marker that never leaves this file
 		return e, err
 	}
-	return c.entry(ctx, key, 0)
+	return c.entry(ctx, key, 0, 0)
+}
+
+// GetRenew is a sliding read: it returns the value of key, or ErrNotFound, and lets an entry that expires live for ttl from
+// now on. One that never expires goes on so. ttl must be positive.
+func (c *Cache) GetRenew(ctx context.Context, key string, ttl time.Duration) ([]byte, error) {
+	if ttl <= 0 {
+		return nil, &OpError{Op: OpGet, Namespace: c.ns.path, Key: key, Err: ErrBadTTL}
+	}
+	e, err := c.entry(ctx, key, 0, ttl)
+	if err != nil {
+		return nil, err
+	}
+	return e.Value, nil
 }
 
 // GetAuthority returns the entry of key from the farthest tier, past nearer copies, or ErrNotFound.
 func (c *Cache) GetAuthority(ctx context.Context, key string) (*Entry, error) {
-	return c.entry(ctx, key, FlagAuthority)
+	return c.entry(ctx, key, FlagAuthority, 0)
 }
 
-func (c *Cache) entry(ctx context.Context, key string, flags CommandFlags) (*Entry, error) {
+func (c *Cache) entry(ctx context.Context, key string, flags CommandFlags, renew time.Duration) (*Entry, error) {
 	k := c.call(OpGet, key)
 	defer c.free(k)
-	k.cmd.Flags = flags
+	k.cmd.Flags, k.cmd.Renew = flags, renew
 	switch err := c.Do(ctx, &k.cmd, &k.res); {
 	case err != nil:
 		return nil, err

@@ -32,6 +32,7 @@ type engine struct {
 	calls      sync.Pool // of *call
 	versions   versionClock
 	ttl        time.Duration
+	jitter     float32
 	maxKey     int
 	maxValue   int
 	logger     *slog.Logger
@@ -53,7 +54,7 @@ func New(o Options) (*Cache, error) {
 	}
 	e := &engine{
 		namespaces: newNamespaces(), counters: newCounters(), keys: newKeyTable(),
-		ttl: orElse(o.TTL, NoExpiry), maxKey: orElse(o.MaxKey, 64<<10), maxValue: orElse(o.MaxValue, 512<<20),
+		ttl: orElse(o.TTL, NoExpiry), jitter: o.Jitter, maxKey: orElse(o.MaxKey, 64<<10), maxValue: orElse(o.MaxValue, 512<<20),
 		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)),
 	}
 	e.versions.at(time.Now())
@@ -151,6 +152,8 @@ func (e *engine) check(cmd *Command) error {
 		return fmt.Errorf("%w: operation %d", ErrUnsupported, cmd.Op)
 	case cmd.TTL < KeepTTL:
 		return fmt.Errorf("%w: %v is negative", ErrBadTTL, cmd.TTL)
+	case cmd.Renew < 0 || cmd.Jitter > 1:
+		return fmt.Errorf("%w: renewal for %v, jitter %v", ErrBadTTL, cmd.Renew, cmd.Jitter)
 	case len(cmd.Value) > e.maxValue:
 		return fmt.Errorf("%w: %d bytes, at most %d are allowed", ErrTooLarge, len(cmd.Value), e.maxValue)
 	case cmd.Op == OpSetMany:

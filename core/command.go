@@ -45,6 +45,12 @@ type Command struct {
 	Values [][]byte
 	// TTL is how long a written entry lives: a positive duration, DefaultTTL, NoExpiry or KeepTTL.
 	TTL time.Duration
+	// Jitter takes a random share, up to this one, off TTL, so that entries written together do not expire together:
+	// 0.1 is up to a tenth. 0 is the cache's default, a negative one is none.
+	Jitter float32
+	// Renew makes OpGet a sliding read: an entry that expires lives for Renew from now on. It is an atomic update at the
+	// authority. 0 leaves the expiry as it is.
+	Renew time.Duration
 	// Version is the Entry.Token that OpCompareAndSwap expects.
 	Version uint64
 	// Delta is what OpIncrement adds and OpDecrement subtracts.

@@ -412,3 +412,96 @@ func TestHitAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestJitter spreads the ends of entries written together, and never lengthens a life.
+func TestJitter(t *testing.T) {
+	ctx := context.Background()
+	o := oneTier(t)
+	o.TTL, o.Jitter = time.Hour, 0.5
+	c := newCache(t, o)
+	ends := map[time.Duration]bool{}
+	for i := range 50 {
+		key := string(rune('a' + i))
+		if err := c.Set(ctx, key, nil, core.EntryOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		ttl, err := c.TTL(ctx, key)
+		if err != nil || ttl > time.Hour || ttl < 29*time.Minute {
+			t.Fatalf("TTL = %v, %v, want half an hour to an hour", ttl, err)
+		}
+		ends[ttl.Round(time.Minute)] = true
+	}
+	if len(ends) < 10 {
+		t.Errorf("50 entries end in %d different minutes", len(ends))
+	}
+	if err := c.Set(ctx, "k", nil, core.EntryOptions{Jitter: -1}); err != nil {
+		t.Fatal(err)
+	}
+	if ttl, _ := c.TTL(ctx, "k"); ttl < time.Hour-time.Second {
+		t.Errorf("TTL without jitter = %v", ttl)
+	}
+	if err := c.Set(ctx, "k", nil, core.EntryOptions{Jitter: 2}); !errors.Is(err, core.ErrBadTTL) {
+		t.Errorf("Set with a jitter of 2: %v", err)
+	}
+	if _, err := core.New(core.Options{Tiers: o.Tiers, Jitter: -1}); err == nil {
+		t.Error("New took a negative jitter")
+	}
+}
+
+// TestGetRenew slides the expiry of what expires, in all tiers.
+func TestGetRenew(t *testing.T) {
+	ctx := context.Background()
+	for name, o := range map[string]core.Options{"one tier": oneTier(t), "two tiers": twoTiers(t, newFar(t))} {
+		t.Run(name, func(t *testing.T) {
+			c := newCache(t, o)
+			if _, err := c.GetRenew(ctx, "none", time.Hour); !errors.Is(err, core.ErrNotFound) {
+				t.Errorf("GetRenew of an absent key: %v", err)
+			}
+			if _, err := c.GetRenew(ctx, "none", 0); !errors.Is(err, core.ErrBadTTL) {
+				t.Errorf("GetRenew for nothing: %v", err)
+			}
+			for key, ttl := range map[string]time.Duration{"ends": time.Minute, "stays": core.NoExpiry} {
+				if err := c.Set(ctx, key, []byte("v"), core.EntryOptions{TTL: ttl}); err != nil {
+					t.Fatal(err)
+				}
+				if v, err := c.GetRenew(ctx, key, time.Hour); err != nil || string(v) != "v" {
+					t.Errorf("GetRenew(%q) = %q, %v", key, v, err)
+				}
+				got, err := c.TTL(ctx, key)
+				if err != nil || ttl > 0 && got < 59*time.Minute || ttl < 0 && got != core.NoExpiry {
+					t.Errorf("TTL(%q) = %v, %v", key, got, err)
+				}
+			}
+			if s := c.Stats(); s.Hits != 2 || s.Misses != 1 {
+				t.Errorf("%d hits and %d misses, want 2 and 1", s.Hits, s.Misses)
+			}
+		})
+	}
+}
+
+// TestDecoded keeps the decoded form beside the bytes, through copies with another expiry, until the value changes.
+func TestDecoded(t *testing.T) {
+	ctx := context.Background()
+	o := twoTiers(t, newFar(t))
+	c := newCache(t, o)
+	if err := c.Set(ctx, "k", []byte("1"), core.EntryOptions{TTL: time.Hour, Decoded: 1}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := c.GetEntry(ctx, "k")
+	if err != nil || e.Decoded() != 1 {
+		t.Fatalf("decoded form %v, %v, want 1", e.Decoded(), err)
+	}
+	if near, _ := o.Tiers[0].Backend.Get(ctx, "k"); near != e || near.TTL(time.Now()) > time.Minute {
+		t.Errorf("the near tier has %+v, want a copy that ends within a minute", near)
+	}
+	if err := c.Set(ctx, "k", []byte("2"), core.EntryOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err = c.GetEntry(ctx, "k"); err != nil || e.Decoded() != nil {
+		t.Errorf("after another write: decoded form %v, %v", e.Decoded(), err)
+	}
+	e.SetDecoded("two")
+	if again, _ := c.GetEntry(ctx, "k"); again.Decoded() != "two" {
+		t.Errorf("decoded form %v, want what the reader left", again.Decoded())
+	}
+}

@@ -20,6 +20,8 @@ type Options struct {
 	Observers []Observer
 	// TTL is what DefaultTTL means. 0 is no expiry.
 	TTL time.Duration
+	// Jitter is what Command.Jitter 0 means: the share, from 0 to 1, of a time to live that chance may take off.
+	Jitter float32
 	// MaxKey and MaxValue bound keys (with their namespace) and values in bytes; longer ones get ErrBadKey and
 	// ErrTooLarge. 0 means 64 KiB and 512 MiB.
 	MaxKey, MaxValue int
@@ -107,6 +109,9 @@ func (o *Options) validate() error {
 	}
 	if o.TTL < 0 {
 		return fmt.Errorf("core: TTL %v is negative: 0 is no expiry", o.TTL)
+	}
+	if o.Jitter < 0 || o.Jitter > 1 {
+		return fmt.Errorf("core: Jitter %v is no share from 0 to 1", o.Jitter)
 	}
 	return nil
 }

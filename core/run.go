@@ -13,6 +13,10 @@ func (e *engine) run(ctx context.Context, cmd *Command, res *Result) {
 	var err error
 	switch cmd.Op {
 	case OpGet:
+		if cmd.Renew > 0 {
+			err = e.write(ctx, cmd, res)
+			break
+		}
 		err = e.get(ctx, cmd, res)
 	case OpExists:
 		err = e.exists(ctx, cmd, res)

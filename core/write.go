@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -128,7 +129,7 @@ func (e *engine) changeNumber(ctx context.Context, t *tier, cmd *Command, key st
 	if err != nil {
 		return nil, err
 	}
-	expires := e.deadline(cmd.TTL, time.Now())
+	expires := e.deadline(cmd, time.Now())
 	key = owned(cmd, key)
 	res.Outcome = OutcomeStored
 	return nil, t.call(ctx, cmd.Op, func(ctx context.Context) (err error) {
@@ -141,7 +142,7 @@ func (e *engine) changeExpiry(ctx context.Context, t *tier, cmd *Command, key st
 	if cmd.Flags&FlagOld != 0 || cmd.TTL == KeepTTL || t.expirer == nil {
 		return e.changeUpdate(ctx, t, cmd, key, res)
 	}
-	expires := e.deadline(cmd.TTL, time.Now())
+	expires := e.deadline(cmd, time.Now())
 	found, key := false, owned(cmd, key)
 	err := t.call(ctx, OpExpire, func(ctx context.Context) (err error) {
 		found, err = t.expirer.Expire(ctx, key, expires)
@@ -180,9 +181,14 @@ func (e *engine) changeUpdate(ctx context.Context, t *tier, cmd *Command, key st
 		return nil, err
 	}
 	res.N = c.number
-	res.Outcome = OutcomeStored
-	if cmd.Op == OpExpire || cmd.Op == OpDelete {
+	switch cmd.Op {
+	case OpGet:
+		res.Entry = stored
+		fallthrough
+	case OpExpire, OpDelete:
 		res.Outcome = outcomeOf(c.old != nil)
+	default:
+		res.Outcome = OutcomeStored
 	}
 	return stored, nil
 }
@@ -221,6 +227,8 @@ func (c *change) next(old *Entry) (*Entry, error) {
 		return c.add()
 	case OpExpire:
 		return c.expire(), nil
+	case OpGet:
+		return c.renew(), nil
 	default: // OpDelete
 		return nil, nil
 	}
@@ -296,7 +304,19 @@ func (c *change) expire() *Entry {
 	if c.old == nil || c.cmd.TTL == KeepTTL {
 		return c.old
 	}
-	expires := c.engine.deadline(c.cmd.TTL, c.now)
+	return c.until(c.engine.deadline(c.cmd, c.now))
+}
+
+// renew is the sliding read. What never expires goes on so.
+func (c *change) renew() *Entry {
+	if c.old == nil || c.old.Expires == 0 {
+		return c.old
+	}
+	return c.until(Deadline(c.now, c.cmd.Renew))
+}
+
+// until is the old entry with another expiry.
+func (c *change) until(expires int64) *Entry {
 	if expires == c.old.Expires {
 		return c.old
 	}
@@ -317,11 +337,15 @@ func (c *Command) signedDelta() (int64, error) {
 // ParseInt reads a decimal int64 as counters are stored: no sign but a minus, no leading zeros, no spaces.
 func ParseInt(b []byte) (int64, bool) { return codec.ParseCounter(b) }
 
-// deadline is when a time to live of a command, begun at now, ends. KeepTTL means the default here: there is nothing to
+// deadline is when the command's time to live, begun at now, ends. KeepTTL means the default here: there is nothing to
 // keep.
-func (e *engine) deadline(ttl time.Duration, now time.Time) int64 {
+func (e *engine) deadline(cmd *Command, now time.Time) int64 {
+	ttl := cmd.TTL
 	if ttl == DefaultTTL || ttl == KeepTTL {
 		ttl = e.ttl
+	}
+	if jitter := orElse(cmd.Jitter, e.jitter); jitter > 0 && ttl > 0 {
+		ttl -= time.Duration(float64(ttl) * float64(jitter) * rand.Float64())
 	}
 	return Deadline(now, ttl)
 }
@@ -335,7 +359,7 @@ func (e *engine) newEntry(cmd *Command, value []byte) *Entry {
 }
 
 func (e *engine) entryAt(cmd *Command, value []byte, now time.Time) *Entry {
-	return cmd.entry(value, e.deadline(cmd.TTL, now), e.versions.at(now))
+	return cmd.entry(value, e.deadline(cmd, now), e.versions.at(now))
 }
 
 func (c *Command) entry(value []byte, expires int64, version uint64) *Entry {
