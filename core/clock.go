@@ -5,15 +5,18 @@ import (
 	"time"
 )
 
-// epoch is where Clock begins. It is never changed.
-var epoch = time.Now()
+// epoch is where Clock begins, epochUnix the same in unix nanoseconds. They are never changed.
+var (
+	epoch     = time.Now()
+	epochUnix = epoch.UnixNano()
+)
 
 // Clock returns the nanoseconds since the process began, by the monotonic clock. It is at least 1, and about half as
 // dear as time.Now.
 func Clock() int64 { return int64(time.Since(epoch)) + 1 }
 
 // unixAt turns a reading of Clock into unix nanoseconds.
-func unixAt(clock int64) uint64 { return uint64(epoch.UnixNano() + clock) }
+func unixAt(clock int64) uint64 { return uint64(epochUnix + clock) }
 
 // versionClock makes Entry.Version: a hybrid logical clock, 48 bits of unix milliseconds and 16 of count.
 type versionClock struct{ last atomic.Uint64 }
