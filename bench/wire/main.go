@@ -1,6 +1,6 @@
 // Command wire compares edgecache with redis-server over loopback, in one run and by turns: redis-benchmark with 50
-// connections, values of 64 bytes and 100,000 keys, one command at a time and 16 in a pipeline. It also prints what an
-// idle connection, and the idle process, cost in memory, and how long the start took.
+// connections, values of 64 bytes and 100,000 keys, one command at a time and 16 in a pipeline. Beside them stands a floor:
+// a Go server that does nothing but the wire. It also prints what an idle connection, and the idle process, cost in memory, and how long the start took.
 package main
 
 import (
@@ -136,7 +136,10 @@ func resident(pid int) (int64, error) {
 	return n << 10, err
 }
 
-// compare lets redis-server and edgecache have their turns.
+// contestants are redis-server, edgecache and the floor.
+const contestants = 3
+
+// compare lets redis-server, edgecache and the floor have their turns.
 func (s *settings) compare(ctx context.Context) (err error) {
 	redis, err := testserver.Start(ctx, testserver.Spec{Kind: testserver.KindRedis})
 	if err != nil {
@@ -148,11 +151,16 @@ func (s *settings) compare(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Stop()) }()
-	servers := []string{redis.Addr(), e.RESP}
-	rates := make(map[string][2][]float64)
+	bare, err := floor(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = bare.Close() }()
+	servers := [contestants]string{redis.Addr(), e.RESP, bare.Addr().String()}
+	rates := make(map[string][contestants][]float64)
 	for round := range s.rounds {
 		for turn := range servers {
-			which := (turn + round) % 2
+			which := (turn + round) % contestants
 			for _, pipeline := range []int{1, 16} {
 				got, err := s.measure(ctx, servers[which], pipeline)
 				if err != nil {
@@ -199,17 +207,19 @@ func (s *settings) measure(ctx context.Context, addr string, pipeline int) (map[
 }
 
 // report prints the median rates and the median of the ratios round by round.
-func report(rates map[string][2][]float64, args []string) {
-	fmt.Printf("\nedgecache run %s\n%-10s %14s %14s %8s   %s\n", strings.Join(args, " "), "test", "redis-server/s", "edgecache/s", "ratio", "by round")
+func report(rates map[string][contestants][]float64, args []string) {
+	fmt.Printf("\nedgecache run %s\n%-10s %14s %14s %8s %8s   %s\n",
+		strings.Join(args, " "), "test", "redis-server/s", "edgecache/s", "ratio", "floor", "ratio by round")
 	for _, test := range []string{"GET -P 1", "SET -P 1", "GET -P 16", "SET -P 16"} {
 		r := rates[test]
-		ratios := make([]float64, len(r[0]))
+		ratios, floors := make([]float64, len(r[0])), make([]float64, len(r[0]))
 		var text []string
 		for i := range ratios {
-			ratios[i] = r[1][i] / r[0][i]
+			ratios[i], floors[i] = r[1][i]/r[0][i], r[2][i]/r[0][i]
 			text = append(text, fmt.Sprintf("%.2f", ratios[i]))
 		}
-		fmt.Printf("%-10s %14.0f %14.0f %8.2f   %s\n", test, median(r[0]), median(r[1]), median(ratios), strings.Join(text, " "))
+		fmt.Printf("%-10s %14.0f %14.0f %8.2f %8.2f   %s\n",
+			test, median(r[0]), median(r[1]), median(ratios), median(floors), strings.Join(text, " "))
 	}
 }
 
