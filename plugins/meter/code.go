@@ -1,7 +1,7 @@
 package meter
 
-// slack is the most that a check or a toll takes for runs that control may leave out.
-const slack = 128
+// defaultSlack is the most that a check or a toll costs if it pays for runs that control may leave out.
+const defaultSlack = 128
 
 // function is one body: from start, where its locals are, to end. Its sites are those up to sites, from where the ones of the
 // function before ended.
@@ -88,7 +88,7 @@ func (c *coder) leave() {
 func (c *coder) settle() {
 	if cost := c.run.cost; cost > 0 {
 		pays := &c.m.sites[c.pays]
-		if pays.at == c.run.at || pays.cost+cost <= slack {
+		if pays.at == c.run.at || pays.cost+cost <= c.m.slack {
 			pays.cost += cost
 		} else {
 			c.pays = len(c.m.sites)
@@ -142,7 +142,7 @@ func (c *coder) control(f form) {
 		c.settle()
 		c.open = append(c.open, c.pays<<1|1)
 		c.m.info.Loops++
-		c.enter(0)
+		c.enter(costLoop)
 		return
 	case formIf:
 		c.blockType()
@@ -260,8 +260,8 @@ func (c *coder) needMemory(at int) {
 }
 
 func (c *coder) miscInstruction(at int) {
-	sub := c.byte()
-	if int(sub) >= len(c.misc) {
+	sub := c.u32()
+	if c.err != nil || int(sub) >= len(c.misc) {
 		c.failAt(at, "instruction 0xfc%02x: not known", sub)
 		return
 	}
@@ -277,11 +277,14 @@ func (c *coder) miscInstruction(at int) {
 	c.run.cost += int64(o.cost)
 }
 
+// maxConstant is the longest constant length, in bytes, that is paid for with the instruction.
+const maxConstant = 2048
+
 // bulk reads a bulk instruction and sees to it that its length is paid for.
-func (c *coder) bulk(sub byte, o opcode, at int) {
+func (c *coder) bulk(sub uint32, o opcode, at int) {
 	end := c.at
 	switch {
-	case o.form == formBytes && c.constantEnd == at && c.constant <= 16*slack:
+	case o.form == formBytes && c.constantEnd == at && c.constant <= maxConstant:
 		c.run.cost += int64(c.constant / 16)
 	default:
 		c.at = at // the run ends in front

@@ -21,7 +21,8 @@
 //     loops: Info.LargestRun.
 //
 // Most instructions cost 1, those that are only structure (block, loop, else, end, nop) nothing, and those that take long
-// more: see opcodes. Functions pay 8 to be entered. Bulk instructions also pay for their length as they run, a unit for 16
+// more: see opcodes. Functions pay 8 to be
+// entered, loops 1 for each time round. Bulk instructions also pay for their length as they run, a unit for 16
 // bytes or for one element of a table. The fuel a call takes depends on the module and the call alone, not on time or
 // machine.
 //

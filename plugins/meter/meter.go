@@ -88,7 +88,10 @@ func Rewrite(wasm []byte, o Options) ([]byte, Info, error) {
 	if int64(len(wasm)) > math.MaxInt32 {
 		return nil, Info{}, fmt.Errorf("meter: module of %d bytes: at most %d are allowed", len(wasm), math.MaxInt32)
 	}
-	m := &module{wasm: wasm}
+	return rewriteWith(&module{wasm: wasm, slack: defaultSlack}, o)
+}
+
+func rewriteWith(m *module, o Options) ([]byte, Info, error) {
 	if err := m.parse(); err != nil {
 		return nil, Info{}, err
 	}

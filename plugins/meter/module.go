@@ -45,6 +45,7 @@ type section struct {
 // module is what is known of a module. It refers to its bytes.
 type module struct {
 	wasm     []byte
+	slack    int64     // see defaultSlack
 	sections []section // but for custom ones to be left out
 
 	types             uint32

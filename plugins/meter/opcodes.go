@@ -92,6 +92,7 @@ const (
 	costDivide   = 8 // also of roots
 	costIndirect = 8 // a call by a table
 	costEntry    = 8 // of any function
+	costLoop     = 1 // each time round, for the check
 	costBulk     = 16
 	costImport   = 128 // a call of an imported function
 	costGrow     = 10_000
