@@ -1,21 +1,28 @@
 package meter
 
 // defaultSlack is the most that a check or a toll costs if it pays for runs that control may leave out.
-const defaultSlack = 128
+const defaultSlack = 32
 
-// function is one body: from start, where its locals are, to end. Its sites are those up to sites, from where the ones of the
-// function before ended.
+// maxLocals bounds a function's locals, which a few bytes can declare by the billion.
+const maxLocals = 50_000
+
+// function is one body: the number of groups of locals stands at start, the groups at groups, the code from code to end.
+// Its sites are those up to sites, from where the ones of the function before ended.
 type function struct {
-	start, end int
-	sites      int
-	grown      int // bytes that the sites take
+	start, groups, code, end int
+	groupCount               uint32
+	locals                   uint32 // with parameters
+	sites                    int
 }
 
 // site is a place where something is written in front of an instruction.
 type site struct {
 	at   int
 	cost int64 // of a check or a toll
-	kind siteKind
+	loop int   // the loop around it, or noLoop
+	// inner is the loop that begins at a siteLoop.
+	inner int
+	kind  siteKind
 }
 
 type siteKind uint8
@@ -25,7 +32,20 @@ const (
 	siteToll
 	siteBytes
 	siteElements
+	siteLoop // in front of a loop
 )
+
+// loop is what matters of one: whether it has calls. One without, and all in it, charges a copy of the fuel in a local,
+// beside the fuel itself, so that what it takes to go round once does not wait for what the round before it stored.
+type loop struct {
+	calls bool
+	outer int // the loop around it, or noLoop
+}
+
+const noLoop = -1
+
+// quiet reports whether a loop is one without calls. What is in no loop is not.
+func (m *module) quiet(loop int) bool { return loop != noLoop && !m.loops[loop].calls }
 
 // coder finds the sites of function bodies.
 type coder struct {
@@ -39,17 +59,23 @@ type coder struct {
 		at   int // where it began
 		cost int64
 	}
-	region      int64   // the cost of the current loop or, outside of loops, of the function, without inner loops
-	regions     []int64 // of those around it
-	constant    uint32  // the value of the last i32.const
-	constantEnd int     // where that ended
+	region               // the current one
+	regions     []region // those around it
+	constant    uint32   // the value of the last i32.const
+	constantEnd int      // where that ended
 }
 
-// body finds the sites of one function.
-func (c *coder) body() {
-	c.locals()
+// region is a loop without its inner loops, or a function without its loops.
+type region struct {
+	cost int64
+	loop int // noLoop for a function
+}
+
+// body finds the sites of one function, whose parameters are given.
+func (c *coder) body(f *function, params uint32) {
+	c.locals(f, params)
 	c.open = append(c.open[:0], 0)
-	c.enter(costEntry)
+	c.enter(costEntry, noLoop)
 	for len(c.open) > 0 && c.err == nil {
 		c.instruction()
 	}
@@ -58,28 +84,42 @@ func (c *coder) body() {
 	}
 }
 
-func (c *coder) locals() {
-	for range c.count("groups of locals", 2) {
-		c.u32()
+func (c *coder) locals(f *function, params uint32) {
+	f.groupCount = c.count("groups of locals", 2)
+	f.groups = c.at
+	all := uint64(params)
+	for range f.groupCount {
+		all += uint64(c.u32())
 		c.valueType()
 	}
+	if all > maxLocals {
+		c.failAt(f.start, "%d locals: at most %d are allowed", all, maxLocals)
+	}
+	f.locals = uint32(all)
+	f.code = c.at
 }
 
 // enter begins a function or a loop, whose check pays cost for itself.
-func (c *coder) enter(cost int64) {
+func (c *coder) enter(cost int64, loop int) {
 	c.regions = append(c.regions, c.region)
-	c.region = cost
+	c.region = region{cost, loop}
 	c.pays = len(c.m.sites)
-	c.m.sites = append(c.m.sites, site{at: c.at, cost: cost, kind: siteCheck})
+	c.add(site{at: c.at, cost: cost, kind: siteCheck})
 	c.m.info.Checks++
 	c.run.at = c.at
+}
+
+// add adds a site in the current region.
+func (c *coder) add(s site) {
+	s.loop = c.loop
+	c.m.sites = append(c.m.sites, s)
 }
 
 // leave ends a function or a loop.
 func (c *coder) leave() {
 	last := len(c.regions) - 1
-	c.m.info.LargestRun = max(c.m.info.LargestRun, c.region)
-	c.m.info.Cost += c.region
+	c.m.info.LargestRun = max(c.m.info.LargestRun, c.cost)
+	c.m.info.Cost += c.cost
 	c.region = c.regions[last]
 	c.regions = c.regions[:last]
 }
@@ -92,10 +132,10 @@ func (c *coder) settle() {
 			pays.cost += cost
 		} else {
 			c.pays = len(c.m.sites)
-			c.m.sites = append(c.m.sites, site{at: c.run.at, cost: cost, kind: siteToll})
+			c.add(site{at: c.run.at, cost: cost, kind: siteToll})
 			c.m.info.Tolls++
 		}
-		c.region += cost
+		c.region.cost += cost
 		c.run.cost = 0
 	}
 	c.run.at = c.at
@@ -124,14 +164,14 @@ func (c *coder) instruction() {
 		c.memory(at)
 	case formBlock, formLoop, formIf, formElse, formEnd, formLeave, formBranch, formBranchTable, formReturnCall,
 		formReturnCallIndirect:
-		c.control(o.form)
+		c.control(o.form, at)
 	default:
 		c.operands(o.form, at)
 	}
 }
 
 // control reads an instruction after which control does not simply go on.
-func (c *coder) control(f form) {
+func (c *coder) control(f form, at int) {
 	switch f {
 	case formBlock:
 		c.blockType()
@@ -141,8 +181,7 @@ func (c *coder) control(f form) {
 		c.blockType()
 		c.settle()
 		c.open = append(c.open, c.pays<<1|1)
-		c.m.info.Loops++
-		c.enter(costLoop)
+		c.beginLoop(at)
 		return
 	case formIf:
 		c.blockType()
@@ -170,6 +209,12 @@ func (c *coder) control(f form) {
 		c.callIndirect()
 	}
 	c.settle()
+}
+
+func (c *coder) beginLoop(at int) {
+	c.add(site{at: at, kind: siteLoop, inner: len(c.m.loops)})
+	c.m.loops = append(c.m.loops, loop{outer: c.loop})
+	c.enter(costLoop, len(c.m.loops)-1)
 }
 
 // closeBlock ends the innermost open block.
@@ -213,13 +258,22 @@ func (c *coder) operands(f form, at int) {
 }
 
 func (c *coder) call() {
+	c.calls()
 	if c.index("function", c.m.functionCount()) < c.m.importedFunctions {
 		c.run.cost += costImport
 	}
 }
 
+// calls marks the loops around a call.
+func (c *coder) calls() {
+	for l := c.loop; c.m.quiet(l); l = c.m.loops[l].outer {
+		c.m.loops[l].calls = true
+	}
+}
+
 func (c *coder) callIndirect() {
-	c.index("type", c.m.types)
+	c.calls()
+	c.index("type", c.m.types())
 	c.u32() // table
 }
 
@@ -232,7 +286,7 @@ func (c *coder) blockType() {
 		c.valueType()
 	default:
 		c.at = start
-		c.index("type", c.m.types)
+		c.index("type", c.m.types())
 	}
 }
 
@@ -293,7 +347,7 @@ func (c *coder) bulk(sub uint32, o opcode, at int) {
 		if o.form == formBytes {
 			kind = siteBytes
 		}
-		c.m.sites = append(c.m.sites, site{at: at, kind: kind})
+		c.add(site{at: at, kind: kind})
 		c.m.info.Bulk++
 		c.at = end
 	}

@@ -1,6 +1,10 @@
 package meter
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+)
 
 // The meter's own parts stand behind those of the module. Types:
 const (
@@ -81,7 +85,7 @@ func (e *emitter) added(id byte) (count uint64, entries []byte) {
 	case sectionType:
 		return addedTypes, []byte{functionForm, 0, 0, functionForm, 1, i32Type, 1, i32Type}
 	case sectionFunction:
-		refuel, charge := uint64(e.types)+typeRefuel, uint64(e.types)+typeCharge
+		refuel, charge := uint64(e.types())+typeRefuel, uint64(e.types())+typeCharge
 		for _, t := range [addedFunctions]uint64{functionRefuel: refuel, functionBytes: charge, functionElements: charge} {
 			entries = binary.AppendUvarint(entries, t)
 		}
@@ -117,114 +121,110 @@ func (e *emitter) meterFunction(i uint64) uint64 { return uint64(e.functionCount
 
 // code writes the code section.
 func (e *emitter) code(s section) {
-	c := e.charges()
-	helpers := [addedFunctions][]byte{
-		functionRefuel: e.refuel(), functionBytes: e.charge(4, c), functionElements: e.charge(0, c),
-	}
-	count := uint64(s.count) + addedFunctions
-	size := uSize(count)
+	const siteSize = 32
+	b := make([]byte, 0, s.end-s.start+siteSize*len(e.sites)+8*len(e.functions)+256)
+	b = binary.AppendUvarint(b, uint64(s.count)+addedFunctions)
+	var body []byte
+	sites := e.sites
+	done := 0
 	for i := range e.functions {
 		f := &e.functions[i]
-		for _, site := range e.sites[e.firstSite(i):f.sites] {
-			f.grown += c.size(site)
-		}
-		body := f.end - f.start + f.grown
-		size += uSize(uint64(body)) + body
+		body = e.function(body[:0], f, sites[done:f.sites])
+		done = f.sites
+		b = append(binary.AppendUvarint(b, uint64(len(body))), body...)
 	}
-	for _, h := range helpers {
-		size += uSize(uint64(len(h))) + len(h)
+	for _, body := range [addedFunctions][]byte{
+		functionRefuel: e.refuel(), functionBytes: e.charge(4), functionElements: e.charge(0),
+	} {
+		b = append(binary.AppendUvarint(b, uint64(len(body))), body...)
 	}
 	e.out = append(e.out, sectionCode)
-	e.u(uint64(size))
-	e.u(count)
-	for i, f := range e.functions {
-		e.function(f, e.sites[e.firstSite(i):f.sites], c)
-	}
-	for _, h := range helpers {
-		e.u(uint64(len(h)))
-		e.out = append(e.out, h...)
-	}
+	e.u(uint64(len(b)))
+	e.out = append(e.out, b...)
 }
 
-// firstSite returns the first site of the i-th function.
-func (e *emitter) firstSite(i int) int {
-	if i == 0 {
-		return 0
-	}
-	return e.functions[i-1].sites
-}
-
-// function writes one with its sites.
-func (e *emitter) function(f function, sites []site, c *charges) {
-	e.u(uint64(f.end - f.start + f.grown))
+// function appends one with its sites.
+func (e *emitter) function(b []byte, f *function, sites []site) []byte {
+	a := &assembler{b}
 	at := f.start
-	for _, s := range sites {
-		e.out = append(e.out, e.wasm[at:s.at]...)
-		at = s.at
-		e.out = c.append(e.out, s)
+	if e.copies(sites) {
+		a.b = binary.AppendUvarint(a.b, uint64(f.groupCount)+1)
+		a.raw(e.wasm[f.groups:f.code]...).raw(1, i64Type)
+		at = f.code
 	}
-	e.out = append(e.out, e.wasm[at:f.end]...)
+	copied := uint64(f.locals)
+	for _, s := range sites {
+		a.raw(e.wasm[at:s.at]...)
+		at = s.at
+		e.site(a, s, copied)
+	}
+	return a.raw(e.wasm[at:f.end]...).b
+}
+
+// copies reports whether a function has loops that charge a copy of the fuel.
+func (e *emitter) copies(sites []site) bool {
+	return slices.ContainsFunc(sites, func(s site) bool { return e.quiet(s.loop) })
+}
+
+// site writes what stands at a site. copied is the local that is a copy of the fuel within loops without calls.
+func (e *emitter) site(a *assembler, s site, copied uint64) {
+	fuel, quiet := e.global(globalFuel), e.quiet(s.loop)
+	switch s.kind {
+	case siteCheck:
+		e.check(a, s.cost, quiet, copied)
+	case siteToll:
+		e.subtract(a, s.cost, quiet, copied)
+	case siteBytes, siteElements:
+		f := uint64(functionBytes)
+		if s.kind == siteElements {
+			f = functionElements
+		}
+		a.op(opCall, e.meterFunction(f))
+		if quiet {
+			a.op(opGlobalGet, fuel).op(opLocalSet, copied)
+		}
+	case siteLoop:
+		if !quiet && e.quiet(s.inner) {
+			a.op(opGlobalGet, fuel).op(opLocalSet, copied)
+		}
+	}
+}
+
+// check writes what charges a cost and sees to fuel where there is none. It is written as a loop that is run again after
+// fuel was found, with the cost added so that it is not charged twice, because the compiler then puts that part behind all
+// else, and a guest with fuel goes straight on. An "if" would make it jump each time.
+func (e *emitter) check(a *assembler, cost int64, quiet bool, copied uint64) {
+	fuel := e.global(globalFuel)
+	a.raw(opLoop, emptyType)
+	e.subtract(a, cost, quiet, copied)
+	if quiet {
+		a.op(opLocalGet, copied)
+	} else {
+		a.op(opGlobalGet, fuel)
+	}
+	a.i64(0).raw(opI64GeS, opIf, emptyType, opElse).op(opCall, e.meterFunction(functionRefuel))
+	a.op(opGlobalGet, fuel).i64(cost).raw(opI64Add)
+	if quiet {
+		a.op(opLocalTee, copied)
+	}
+	a.op(opGlobalSet, fuel).op(opBr, 1).raw(opEnd, opEnd)
+}
+
+// subtract writes what charges a cost.
+func (e *emitter) subtract(a *assembler, cost int64, quiet bool, copied uint64) {
+	fuel := e.global(globalFuel)
+	if quiet {
+		a.op(opLocalGet, copied).i64(cost).raw(opI64Sub).op(opLocalTee, copied).op(opGlobalSet, fuel)
+		return
+	}
+	a.op(opGlobalGet, fuel).i64(cost).raw(opI64Sub).op(opGlobalSet, fuel)
 }
 
 // u writes an unsigned number.
 func (e *emitter) u(v uint64) { e.out = binary.AppendUvarint(e.out, v) }
 
 // uSize returns the length of an unsigned number.
-func uSize(v uint64) int {
-	n := 1
-	for ; v >= 0x80; v >>= 7 {
-		n++
-	}
-	return n
-}
-
-// charges is what is written at sites, in parts.
-type charges struct {
-	before          []byte // a cost
-	check, toll     []byte // after it
-	bytes, elements []byte
-}
-
-func (e *emitter) charges() *charges {
-	fuel := e.global(globalFuel)
-	before := (&assembler{}).op(opGlobalGet, fuel).raw(opI64Const)
-	toll := (&assembler{}).raw(opI64Sub).op(opGlobalSet, fuel)
-	check := (&assembler{}).raw(toll.b...).
-		op(opGlobalGet, fuel).i64(0).raw(opI64LtS, opIf, emptyType).op(opCall, e.meterFunction(functionRefuel)).raw(opEnd)
-	return &charges{
-		before: before.b, check: check.b, toll: toll.b,
-		bytes:    (&assembler{}).op(opCall, e.meterFunction(functionBytes)).b,
-		elements: (&assembler{}).op(opCall, e.meterFunction(functionElements)).b,
-	}
-}
-
-// size returns how many bytes append writes.
-func (c *charges) size(s site) int {
-	switch s.kind {
-	case siteCheck:
-		return len(c.before) + sSize(s.cost) + len(c.check)
-	case siteToll:
-		return len(c.before) + sSize(s.cost) + len(c.toll)
-	case siteBytes:
-		return len(c.bytes)
-	default:
-		return len(c.elements)
-	}
-}
-
-// append writes what charges at a site.
-func (c *charges) append(b []byte, s site) []byte {
-	switch s.kind {
-	case siteCheck:
-		return append(appendSigned(append(b, c.before...), s.cost), c.check...)
-	case siteToll:
-		return append(appendSigned(append(b, c.before...), s.cost), c.toll...)
-	case siteBytes:
-		return append(b, c.bytes...)
-	default:
-		return append(b, c.elements...)
-	}
-}
+func uSize(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
 
 // refuel returns the function that is called when fuel is below 0.
 func (e *emitter) refuel() []byte {
@@ -244,10 +244,12 @@ func (e *emitter) refuel() []byte {
 }
 
 // charge returns a function that charges its parameter, shifted right, and returns it.
-func (e *emitter) charge(shift int64, c *charges) []byte {
+func (e *emitter) charge(shift int64) []byte {
+	fuel := e.global(globalFuel)
 	a := (&assembler{}).raw(0) // no locals
-	a.op(opGlobalGet, e.global(globalFuel)).op(opLocalGet, 0).raw(opI64ExtendU).i64(shift).raw(opI64ShrU)
-	return a.raw(c.check...).op(opLocalGet, 0).raw(opEnd).b
+	a.op(opGlobalGet, fuel).op(opLocalGet, 0).raw(opI64ExtendU).i64(shift).raw(opI64ShrU, opI64Sub).op(opGlobalSet, fuel)
+	e.check(a, 0, false, 0)
+	return a.op(opLocalGet, 0).raw(opEnd).b
 }
 
 // assembler writes instructions. Its methods return it.
@@ -283,13 +285,4 @@ func appendSigned(b []byte, v int64) []byte {
 		}
 		b = append(b, low|0x80)
 	}
-}
-
-// sSize returns the length of a signed number.
-func sSize(v int64) int {
-	n := 1
-	for ; v < -0x40 || v >= 0x40; v >>= 7 {
-		n++
-	}
-	return n
 }

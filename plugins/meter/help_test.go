@@ -253,16 +253,11 @@ const (
 
 // More opcodes that tests use.
 const (
-	opBlock    = 0x02
-	opLoop     = 0x03
-	opElse     = 0x05
-	opBr       = 0x0c
-	opBrIf     = 0x0d
-	opLocalSet = 0x21
-	opLocalTee = 0x22
-	opI32Add   = 0x6a
-	opI32Sub   = 0x6b
-	opMisc     = 0xfc
+	opBlock  = 0x02
+	opBrIf   = 0x0d
+	opI32Add = 0x6a
+	opI32Sub = 0x6b
+	opMisc   = 0xfc
 )
 
 // spin is a function that never ends.

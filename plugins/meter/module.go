@@ -48,20 +48,23 @@ type module struct {
 	slack    int64     // see defaultSlack
 	sections []section // but for custom ones to be left out
 
-	types             uint32
+	params            []uint32 // of each type
 	importedFunctions uint32
 	importedGlobals   uint32
 	globals           uint32 // with imported ones
 	memories          uint32
-	bodies            uint32 // as the function section says
+	bodies            []uint32 // their types
 
 	functions []function
 	sites     []site
+	loops     []loop
 	info      Info
 }
 
 // functionCount returns the number of functions, with imported ones.
-func (m *module) functionCount() uint32 { return m.importedFunctions + m.bodies }
+func (m *module) functionCount() uint32 { return m.importedFunctions + uint32(len(m.bodies)) }
+
+func (m *module) types() uint32 { return uint32(len(m.params)) }
 
 // parse reads the module and finds the places to charge at.
 func (m *module) parse() error {
@@ -88,8 +91,8 @@ func (m *module) parse() error {
 		}
 		r.at = s.end
 	}
-	if int(m.bodies) != len(m.functions) {
-		r.failAt(r.end, "%d functions have a type, %d a body", m.bodies, len(m.functions))
+	if len(m.bodies) != len(m.functions) {
+		r.failAt(r.end, "%d functions have a type, %d a body", len(m.bodies), len(m.functions))
 	}
 	return r.err
 }
@@ -174,8 +177,7 @@ func (m *module) entry(r *reader, id byte) {
 	case sectionImport:
 		m.addImport(r)
 	case sectionFunction:
-		r.index("type", m.types)
-		m.bodies++
+		m.bodies = append(m.bodies, r.index("type", m.types()))
 	case sectionTable:
 		r.table()
 	case sectionMemory:
@@ -199,12 +201,17 @@ func (m *module) addType(r *reader) {
 	if f := r.byte(); f != functionForm {
 		r.failAt(start, "type form %#x is not supported: only functions are", f)
 	}
-	for range 2 { // parameters and results
-		for range r.count("value types", 1) {
-			r.valueType()
-		}
+	m.params = append(m.params, r.valueTypes())
+	r.valueTypes() // results
+}
+
+// valueTypes reads several and returns how many.
+func (r *reader) valueTypes() uint32 {
+	n := r.count("value types", 1)
+	for range n {
+		r.valueType()
 	}
-	m.types++
+	return n
 }
 
 func (m *module) addImport(r *reader) {
@@ -213,7 +220,7 @@ func (m *module) addImport(r *reader) {
 	start := r.at
 	switch kind := r.byte(); kind {
 	case kindFunction:
-		r.index("type", m.types)
+		r.index("type", m.types())
 		m.importedFunctions++
 	case kindTable:
 		r.table()
@@ -363,28 +370,33 @@ func (r *reader) needMemory(m *module, offset int) {
 func (m *module) parseCode(r *reader, count uint32) error {
 	c := &coder{reader: *r, opcodes: newOpcodes(), m: m}
 	section := c.end
-	m.functions = make([]function, 0, min(count, m.bodies))
-	for i := range count {
-		c.function = int(m.importedFunctions + i)
+	if int(count) != len(m.bodies) {
+		c.failAt(c.at, "%d functions have a type, %d a body", len(m.bodies), count)
+		return c.err
+	}
+	m.functions = make([]function, 0, count)
+	for i, t := range m.bodies {
+		c.function = int(m.importedFunctions) + i
 		size := c.u32()
 		f := function{start: c.at}
 		c.skip(size)
 		f.end = c.at
-		if c.err == nil {
-			c.at, c.end = f.start, f.end
-			c.body()
-			c.end = section
-		}
 		if c.err != nil {
 			return c.err
 		}
+		c.at, c.end = f.start, f.end
+		c.body(&f, m.params[t])
+		if c.err != nil {
+			return c.err
+		}
+		c.end = section
 		f.sites = len(m.sites)
 		m.functions = append(m.functions, f)
 	}
+	c.function = -1
 	if c.at != section {
-		c.function = -1
 		c.failAt(c.at, "something follows the last function")
 	}
-	m.info.Functions = len(m.functions)
+	m.info.Functions, m.info.Loops = len(m.functions), len(m.loops)
 	return c.err
 }

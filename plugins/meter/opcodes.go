@@ -16,12 +16,17 @@ const (
 // Instructions that are written or looked for.
 const (
 	opUnreachable = 0x00
+	opLoop        = 0x03
 	opIf          = 0x04
+	opElse        = 0x05
 	opEnd         = 0x0b
+	opBr          = 0x0c
 	opCall        = 0x10
 	opDrop        = 0x1a
 	opSelect      = 0x1b
 	opLocalGet    = 0x20
+	opLocalSet    = 0x21
+	opLocalTee    = 0x22
 	opGlobalGet   = 0x23
 	opGlobalSet   = 0x24
 	opMemoryGrow  = 0x40
@@ -30,6 +35,7 @@ const (
 	opF32Const    = 0x43
 	opF64Const    = 0x44
 	opI64LtS      = 0x53
+	opI64GeS      = 0x59
 	opI64Add      = 0x7c
 	opI64Sub      = 0x7d
 	opI64ShrU     = 0x88
