@@ -17,11 +17,10 @@ type function struct {
 
 // site is a place where something is written in front of an instruction.
 type site struct {
-	at   int
-	cost int64 // of a check or a toll
-	loop int   // the loop around it, or noLoop
-	// inner is the loop that begins at a siteLoop.
-	inner int
+	cost  int64 // of a check or a toll
+	at    int32
+	loop  int32 // the loop around it, or noLoop
+	inner int32 // the loop that begins at a siteLoop
 	kind  siteKind
 }
 
@@ -39,13 +38,13 @@ const (
 // beside the fuel itself, so that what it takes to go round once does not wait for what the round before it stored.
 type loop struct {
 	calls bool
-	outer int // the loop around it, or noLoop
+	outer int32 // the loop around it, or noLoop
 }
 
 const noLoop = -1
 
 // quiet reports whether a loop is one without calls. What is in no loop is not.
-func (m *module) quiet(loop int) bool { return loop != noLoop && !m.loops[loop].calls }
+func (m *module) quiet(loop int32) bool { return loop != noLoop && !m.loops[loop].calls }
 
 // coder finds the sites of function bodies.
 type coder struct {
@@ -68,7 +67,7 @@ type coder struct {
 // region is a loop without its inner loops, or a function without its loops.
 type region struct {
 	cost int64
-	loop int // noLoop for a function
+	loop int32 // noLoop for a function
 }
 
 // body finds the sites of one function, whose parameters are given.
@@ -100,11 +99,11 @@ func (c *coder) locals(f *function, params uint32) {
 }
 
 // enter begins a function or a loop, whose check pays cost for itself.
-func (c *coder) enter(cost int64, loop int) {
+func (c *coder) enter(cost int64, loop int32) {
 	c.regions = append(c.regions, c.region)
 	c.region = region{cost, loop}
 	c.pays = len(c.m.sites)
-	c.add(site{at: c.at, cost: cost, kind: siteCheck})
+	c.add(site{at: int32(c.at), cost: cost, kind: siteCheck})
 	c.m.info.Checks++
 	c.run.at = c.at
 }
@@ -128,11 +127,11 @@ func (c *coder) leave() {
 func (c *coder) settle() {
 	if cost := c.run.cost; cost > 0 {
 		pays := &c.m.sites[c.pays]
-		if pays.at == c.run.at || pays.cost+cost <= c.m.slack {
+		if pays.at == int32(c.run.at) || pays.cost+cost <= c.m.slack {
 			pays.cost += cost
 		} else {
 			c.pays = len(c.m.sites)
-			c.add(site{at: c.run.at, cost: cost, kind: siteToll})
+			c.add(site{at: int32(c.run.at), cost: cost, kind: siteToll})
 			c.m.info.Tolls++
 		}
 		c.region.cost += cost
@@ -212,9 +211,10 @@ func (c *coder) control(f form, at int) {
 }
 
 func (c *coder) beginLoop(at int) {
-	c.add(site{at: at, kind: siteLoop, inner: len(c.m.loops)})
+	inner := int32(len(c.m.loops))
+	c.add(site{at: int32(at), kind: siteLoop, inner: inner})
 	c.m.loops = append(c.m.loops, loop{outer: c.loop})
-	c.enter(costLoop, len(c.m.loops)-1)
+	c.enter(costLoop, inner)
 }
 
 // closeBlock ends the innermost open block.
@@ -347,7 +347,7 @@ func (c *coder) bulk(sub uint32, o opcode, at int) {
 		if o.form == formBytes {
 			kind = siteBytes
 		}
-		c.add(site{at: at, kind: kind})
+		c.add(site{at: int32(at), kind: kind})
 		c.m.info.Bulk++
 		c.at = end
 	}

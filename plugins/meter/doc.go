@@ -16,7 +16,7 @@
 // long as that one costs at most 128 units. Thus
 //
 //   - no instruction runs that is not paid for;
-//   - no check or toll takes more than 128 units for what then does not run (but for instructions behind one that traps);
+//   - no check or toll takes more than 32 units for what then does not run (but for instructions behind one that traps);
 //   - between two checks runs at most what stands in one function outside of its loops, or in one loop outside of its inner
 //     loops: Info.LargestRun.
 //
@@ -25,6 +25,9 @@
 // entered, loops 1 for each time round. Bulk instructions also pay for their length as they run, a unit for 16
 // bytes or for one element of a table. The fuel a call takes depends on the module and the call alone, not on time or
 // machine.
+//
+// Within loops without calls a local holds a copy of the fuel, so that a round does not wait for what the one before stored;
+// the global is written with each charge all the same.
 //
 // # How the host uses it
 //

@@ -155,7 +155,7 @@ func (e *emitter) function(b []byte, f *function, sites []site) []byte {
 	copied := uint64(f.locals)
 	for _, s := range sites {
 		a.raw(e.wasm[at:s.at]...)
-		at = s.at
+		at = int(s.at)
 		e.site(a, s, copied)
 	}
 	return a.raw(e.wasm[at:f.end]...).b

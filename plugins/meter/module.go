@@ -375,6 +375,7 @@ func (m *module) parseCode(r *reader, count uint32) error {
 		return c.err
 	}
 	m.functions = make([]function, 0, count)
+	m.sites = make([]site, 0, int(count)+(c.end-c.at)/32) // what compilers write needs a little less
 	for i, t := range m.bodies {
 		c.function = int(m.importedFunctions) + i
 		size := c.u32()

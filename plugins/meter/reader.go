@@ -18,24 +18,25 @@ func (r *reader) failAt(offset int, format string, args ...any) {
 	r.at = r.end
 }
 
-func (r *reader) short() { r.failAt(r.at, "is cut short") }
+// short refuses the module for what ends too early. It returns 0.
+func (r *reader) short() byte {
+	r.failAt(r.at, "is cut short")
+	return 0
+}
 
 func (r *reader) byte() byte {
 	if r.at >= r.end {
-		r.short()
-		return 0
+		return r.short()
 	}
-	b := r.b[r.at]
 	r.at++
-	return b
+	return r.b[r.at-1]
 }
 
 // u32 reads an unsigned number of up to five bytes.
 func (r *reader) u32() uint32 {
 	if r.at < r.end && r.b[r.at] < 0x80 {
-		v := r.b[r.at]
 		r.at++
-		return uint32(v)
+		return uint32(r.b[r.at-1])
 	}
 	return r.longU32()
 }
