@@ -60,6 +60,7 @@ type coder struct {
 	}
 	region               // the current one
 	regions     []region // those around it
+	declared    uint32   // the function's locals, with parameters
 	constant    uint32   // the value of the last i32.const
 	constantEnd int      // where that ended
 }
@@ -95,6 +96,7 @@ func (c *coder) locals(f *function, params uint32) {
 		c.failAt(f.start, "%d locals: at most %d are allowed", all, maxLocals)
 	}
 	f.locals = uint32(all)
+	c.declared = f.locals
 	f.code = c.at
 }
 
@@ -134,7 +136,7 @@ func (c *coder) settle() {
 			c.add(site{at: int32(c.run.at), cost: cost, kind: siteToll})
 			c.m.info.Tolls++
 		}
-		c.region.cost += cost
+		c.cost += cost
 		c.run.cost = 0
 	}
 	c.run.at = c.at
@@ -154,8 +156,8 @@ func (c *coder) instruction() {
 	case formUnknown:
 		c.failAt(at, "instruction %#x: %s", op, proposal(op))
 	case formPlain: // most are one of these four
-	case formIndex:
-		c.u32()
+	case formLocal:
+		c.index("local", c.declared)
 	case formI32:
 		c.constant = c.i32()
 		c.constantEnd = c.at
@@ -206,6 +208,7 @@ func (c *coder) control(f form, at int) {
 		c.call()
 	case formReturnCallIndirect:
 		c.callIndirect()
+	default: // unreachable and return have no operands
 	}
 	c.settle()
 }
@@ -235,6 +238,8 @@ func (c *coder) operands(f form, at int) {
 		c.call()
 	case formCallIndirect:
 		c.callIndirect()
+	case formIndex:
+		c.u32()
 	case formGlobal:
 		c.index("global", c.m.globals)
 	case formSelect:
@@ -254,6 +259,7 @@ func (c *coder) operands(f form, at int) {
 		c.refType()
 	case formRefFunc:
 		c.index("function", c.m.functionCount())
+	default: // none
 	}
 }
 
@@ -391,5 +397,6 @@ func (c *coder) vectorInstruction(at int) {
 		c.byte()
 	case form16:
 		c.skip(16)
+	default: // none
 	}
 }

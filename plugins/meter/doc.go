@@ -29,6 +29,10 @@
 // Within loops without calls a local holds a copy of the fuel, so that a round does not wait for what the one before stored;
 // the global is written with each charge all the same.
 //
+// What the meter adds to a module, it adds behind what is there. A module could name those additions and be valid only
+// with them, to write its own fuel say: so every index of a type, function, memory, global and local is checked against
+// what the module itself has.
+//
 // # How the host uses it
 //
 // A metered module exports three mutable globals: FuelGlobal, BudgetGlobal and StopGlobal. Their sum fuel + budget is what

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// The meter's own parts stand behind those of the module. Types:
+// Types that are added. What the meter adds stands behind what the module has.
 const (
 	typeRefuel = iota // no parameters or results
 	typeCharge        // an i32 that is returned
 	addedTypes
 )
 
-// Functions:
+// Functions that are added.
 const (
 	functionRefuel   = iota // moves a slice from budget to fuel
 	functionBytes           // charges for a length in bytes, which it returns
@@ -21,7 +21,7 @@ const (
 	addedFunctions
 )
 
-// Globals:
+// Globals that are added.
 const (
 	globalFuel = iota
 	globalBudget

@@ -64,7 +64,8 @@ const (
 	formCallIndirect
 	formReturnCall
 	formReturnCallIndirect
-	formIndex // of a local, or of a table
+	formIndex // of a table
+	formLocal
 	formGlobal
 	formSelect // with types
 	formMemory // an operand in memory
@@ -144,7 +145,7 @@ func (o *opcodes) setPlain() {
 	set(t, 0x13, 0x13, formReturnCallIndirect, costIndirect)
 	set(t, 0x1a, 0x1b, formPlain, costPlain) // drop, select
 	set(t, 0x1c, 0x1c, formSelect, costPlain)
-	set(t, 0x20, 0x22, formIndex, costPlain) // local.*
+	set(t, 0x20, 0x22, formLocal, costPlain) // local.*
 	set(t, 0x23, 0x24, formGlobal, costPlain)
 	set(t, 0x25, 0x26, formIndex, costPlain) // table.get, table.set
 	set(t, 0x28, 0x3e, formMemory, costPlain)

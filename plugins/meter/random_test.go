@@ -3,6 +3,8 @@ package meter
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/edgecache/edgecache/hostabi"
 )
 
 // generator writes random functions that are valid and end: every loop counts down a local of its own, and functions only
@@ -379,4 +381,47 @@ func TestRandomPrograms(t *testing.T) {
 	if traps > calls/2 {
 		t.Errorf("%d of %d calls trapped: they say little", traps, calls)
 	}
+}
+
+// TestMutatedPrograms changes a few bytes of random modules: what the runtime then takes or refuses, it must take or refuse
+// metered, unless the meter refuses it first.
+func TestMutatedPrograms(t *testing.T) {
+	rounds := uint64(6000)
+	if testing.Short() {
+		rounds = 200
+	}
+	runtime := newRuntime(t)
+	var refused, invalid int
+	for seed := range rounds {
+		r := rand.New(rand.NewPCG(seed, 2))
+		wasm := randomProgram(r)
+		for range 1 + r.IntN(3) {
+			wasm[8+r.IntN(len(wasm)-8)] ^= 1 << r.IntN(8)
+		}
+		out, _, err := Rewrite(wasm, Options{})
+		if err != nil {
+			refused++
+			if _, perr := hostabi.ParseModule(wasm); perr == nil {
+				if _, cerr := runtime.CompileModule(t.Context(), wasm); cerr == nil {
+					t.Errorf("seed %d: %v, but the runtime takes it", seed, err)
+				}
+			}
+			continue
+		}
+		if _, err := hostabi.ParseModule(wasm); err != nil {
+			continue // may make the runtime allocate more than it should
+		}
+		if _, err := hostabi.ParseModule(out); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+		_, before := runtime.CompileModule(t.Context(), wasm)
+		_, after := runtime.CompileModule(t.Context(), out)
+		if (before == nil) != (after == nil) {
+			t.Errorf("seed %d: %v metered, %v plain", seed, after, before)
+		}
+		if before != nil {
+			invalid++
+		}
+	}
+	t.Logf("%d modules: %d refused by the meter, %d more by the runtime", rounds, refused, invalid)
 }
