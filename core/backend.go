@@ -72,7 +72,8 @@ type ExpiryReader interface {
 
 // BatchGetter reads many keys in one round trip.
 type BatchGetter interface {
-	// GetMany writes to out[i] the entry of keys[i], or leaves nil on a miss. An error means that nothing is known.
+	// GetMany writes to out[i] the entry of keys[i], or leaves nil on a miss. With an error, what was written stands, and
+	// of the other keys nothing is known.
 	GetMany(ctx context.Context, keys []string, out []*Entry) error
 }
 

@@ -198,3 +198,37 @@ func TestNearTTL(t *testing.T) {
 		})
 	}
 }
+
+// halfBatch is a far tier of two servers, of which the one for keys that begin with x has failed.
+type halfBatch struct{ *farStore }
+
+func (h halfBatch) GetMany(ctx context.Context, keys []string, out []*core.Entry) error {
+	for i, key := range keys {
+		if key[0] != 'x' {
+			out[i], _ = h.farStore.Get(ctx, key)
+		}
+	}
+	return core.ErrUnavailable
+}
+
+// TestHalfABatch takes what one of several servers has answered.
+func TestHalfABatch(t *testing.T) {
+	ctx := context.Background()
+	o := twoTiers(t, halfBatch{newFar(t)})
+	c := newCache(t, o)
+	for _, key := range []string{"k", "x"} {
+		if err := c.Set(ctx, key, []byte("v"), core.EntryOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.Tiers[0].Backend.Delete(ctx, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := c.GetMany(ctx, []string{"x", "k"})
+	if err != nil || got[0] != nil || string(got[1]) != "v" {
+		t.Errorf("GetMany = %q, %v, want a miss and v", got, err)
+	}
+	if s := c.Stats().Tiers[1]; s.Hits != 1 || s.Misses != 1 || s.Errors != 1 {
+		t.Errorf("far tier: %+v, want a hit, a miss and an error", s)
+	}
+}

@@ -73,7 +73,6 @@ func (e *engine) getMany(ctx context.Context, cmd *Command, res *Result) error {
 		}
 		err := t.getMany(ctx, p.keys, p.entries)
 		if err != nil {
-			clear(p.entries)
 			failure = t.wrap(err)
 			e.tierTrouble(ctx, t, OpGetMany, err)
 		}
@@ -112,7 +111,7 @@ func (e *engine) countMany(i int, entries []*Entry, err error) {
 	s.hits.Add(uint64(hits))
 	s.misses.Add(uint64(len(entries) - hits))
 	if err != nil {
-		s.errors.Add(uint64(len(entries)))
+		s.errors.Add(uint64(len(entries) - hits))
 	}
 }
 
