@@ -205,7 +205,7 @@ type halfBatch struct{ *farStore }
 func (h halfBatch) GetMany(ctx context.Context, keys []string, out []*core.Entry) error {
 	for i, key := range keys {
 		if key[0] != 'x' {
-			out[i], _ = h.farStore.Get(ctx, key)
+			out[i], _ = h.Get(ctx, key)
 		}
 	}
 	return core.ErrUnavailable
