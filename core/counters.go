@@ -61,7 +61,7 @@ type Stats struct {
 // TierStats is what one tier has counted.
 type TierStats struct {
 	Name string
-	// Hits, Misses and Errors count keys looked up. A lookup that failed is a miss to the command.
+	// Hits, Misses and Errors count keys looked up. A lookup that the tier did not answer is a miss to the command.
 	Hits, Misses, Errors uint64
 	// Failures counts the calls of any kind that a remote tier did not answer, those the breaker held back included.
 	Failures uint64

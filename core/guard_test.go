@@ -232,3 +232,15 @@ func TestHalfABatch(t *testing.T) {
 		t.Errorf("far tier: %+v, want a hit, a miss and an error", s)
 	}
 }
+
+// TestErrorIsAnAnswer hands on what a far store says, in contrast to its silence.
+func TestErrorIsAnAnswer(t *testing.T) {
+	wrongType := errors.New("WRONGTYPE Operation against a key holding the wrong kind of value")
+	far := &stub{get: func(context.Context) (*core.Entry, error) { return nil, wrongType }}
+	c := newCache(t, twoTiers(t, far))
+	_, err := c.Get(context.Background(), "list")
+	var oe *core.OpError
+	if !errors.Is(err, wrongType) || !errors.As(err, &oe) || oe.Tier != "far" {
+		t.Errorf("Get = %v, want the store's error", err)
+	}
+}

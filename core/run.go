@@ -166,9 +166,12 @@ func (e *engine) fly(ctx context.Context, f *flight, l load, first int) {
 			return
 		}
 		e.countMiss(first+i, err)
-		if len(e.tiers) == 1 {
-			f.err = missOrError(t, err)
-		} else if err != ErrNotFound { //nolint:errorlint // as in missOrError
+		switch {
+		case err == ErrNotFound: //nolint:errorlint // as in missOrError
+		case len(e.tiers) == 1 || !tierFailed(err): // an answer that is an error is no silence
+			f.err = t.wrap(err)
+			return
+		default:
 			e.tierTrouble(ctx, t, OpGet, err)
 		}
 	}
