@@ -103,18 +103,18 @@ func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, t
 	if traced {
 		ctx, span = c.engine.startCommand(ctx, cmd)
 	}
-	clocked := t.clocked.Has(cmd.Op)
-	start := cmd.Start
-	if clocked && start == 0 {
-		start = Clock()
+	clocked, given := t.clocked.Has(cmd.Op), cmd.Start
+	if clocked && given == 0 {
+		cmd.Start = Clock()
 	}
 	c.chain(ctx, cmd, res, t, traced)
 	if clocked {
 		res.End = Clock()
 	}
 	if t.observed.Has(cmd.Op) {
-		c.engine.emit(cmd, res, t, start)
+		c.engine.emit(cmd, res, t)
 	}
+	cmd.Start = given
 	if traced {
 		endCommand(span, res)
 	}
@@ -143,6 +143,9 @@ func (c *Cache) chain(ctx context.Context, cmd *Command, res *Result, t *table, 
 	}
 	for i := reached - 1; i >= 0; i-- {
 		if b := hooks[i]; b.spec.After.Has(cmd.Op) {
+			if res.End == 0 && t.clocked.Has(cmd.Op) {
+				res.End = Clock() // for the hooks: how long it took to here
+			}
 			cmd.Cookies = cmd.cookies[i*size : (i+1)*size]
 			c.after(ctx, b, cmd, res, traced)
 		}
@@ -235,11 +238,11 @@ func batchError(cmd *Command, res *Result, failed int) *BatchError {
 }
 
 // emit leaves the command's events, one for each key.
-func (e *engine) emit(cmd *Command, res *Result, t *table, start int64) {
+func (e *engine) emit(cmd *Command, res *Result, t *table) {
 	ev := Event{Op: uint8(cmd.Op), Namespace: cmd.Namespace.id}
 	if res.End != 0 {
 		ev.Time = unixAt(res.End)
-		ev.Elapsed = uint32(min(max(res.End-start, 0), math.MaxUint32))
+		ev.Elapsed = uint32(min(max(res.End-cmd.Start, 0), math.MaxUint32))
 	}
 	if cmd.Op.writesTTL() {
 		ev.TTL = eventTTL(cmd.TTL)

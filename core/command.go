@@ -66,7 +66,7 @@ type Command struct {
 	// Args is OpRaw's command, in the words of the farthest tier's store.
 	Args []any
 	// Start is a reading of Clock that the caller already has, or 0. Where something measures time and Start is 0,
-	// Do reads the clock.
+	// Do reads the clock, and hooks see that reading here.
 	Start int64
 	// Cookies belong to the hook that is being called: one word for each key, 0 in Before, in After what its Before left.
 	Cookies []uint64
@@ -156,7 +156,8 @@ type Result struct {
 	Cursor uint64
 	// Raw is the reply to OpRaw as the store's client gives it.
 	Raw any
-	// End is the reading of Clock at the end, or 0 where nothing measured time.
+	// End is the reading of Clock at the end, or 0 where nothing measured time. After hooks see one taken before the
+	// first of them.
 	End int64
 }
 

@@ -388,6 +388,14 @@ func TestLimits(t *testing.T) {
 func TestHitAllocatesNothing(t *testing.T) {
 	ctx := context.Background()
 	root := newCache(t, oneTier(t))
+	two := newCache(t, twoTiers(t, newFar(t)))
+	if err := two.Set(ctx, "k", nil, core.EntryOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	many, got := core.Command{Op: core.OpGetMany, Keys: []string{"k", "k"}, Flags: core.FlagBorrowed}, core.Result{}
+	if n := testing.AllocsPerRun(1000, func() { _ = two.Do(ctx, &many, &got) }); n != 0 {
+		t.Errorf("a batch that hits the nearer of two tiers allocates %v times", n)
+	}
 	for _, c := range []*core.Cache{root, root.Namespace("n")} {
 		if err := c.Set(ctx, "k", []byte("v"), core.EntryOptions{}); err != nil {
 			t.Fatal(err)

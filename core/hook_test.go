@@ -370,6 +370,30 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestAfterSeesTime gives after hooks the time that passed, if something measures time, and leaves the caller's Start.
+func TestAfterSeesTime(t *testing.T) {
+	var start, end int64
+	hook := &testHook{spec: allOps("h"), after: func(cmd *core.Command, res *core.Result) error {
+		start, end = cmd.Start, res.End
+		return nil
+	}}
+	o := oneTier(t)
+	o.Hooks = []core.Hook{hook}
+	c := newCache(t, o)
+	cmd, res := core.Command{Op: core.OpGet, Key: "k"}, core.Result{}
+	if err := c.Do(context.Background(), &cmd, &res); err != nil || start != 0 || end != 0 || res.End != 0 {
+		t.Errorf("nobody asked for the clock: %v, start %d, end %d and %d", err, start, end, res.End)
+	}
+	clock := &countingObserver{spec: core.ObserverSpec{Name: "clock", Ops: core.AllOps, Clock: true}}
+	if err := c.SetHooks([]core.Hook{hook}, []core.Observer{clock}); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Do(context.Background(), &cmd, &res)
+	if err != nil || start == 0 || end < start || res.End < end || cmd.Start != 0 {
+		t.Errorf("%v, start %d, end %d and %d, the caller's start %d", err, start, end, res.End, cmd.Start)
+	}
+}
+
 // TestObservedHitAllocatesNothing guards the path with observers and a hook that passes.
 func TestObservedHitAllocatesNothing(t *testing.T) {
 	o := oneTier(t)

@@ -59,9 +59,6 @@ func (p *pending) own(cmd *Command) {
 func (e *engine) getMany(ctx context.Context, cmd *Command, res *Result) error {
 	p := e.unsettled(cmd, res)
 	defer p.release()
-	if len(e.tiers) > 1 {
-		p.own(cmd)
-	}
 	var loads []load // of p.keys, once the nearest tier has been asked
 	var failure error
 	for i, t := range e.tiers {
@@ -69,6 +66,7 @@ func (e *engine) getMany(ctx context.Context, cmd *Command, res *Result) error {
 			break
 		}
 		if i > 0 && loads == nil {
+			p.own(cmd)
 			loads = e.beginLoads(p.keys)
 		}
 		err := t.getMany(ctx, p.keys, p.entries)
