@@ -22,9 +22,6 @@ func TestDocument(t *testing.T) {
 	for _, f := range HostFunctions() {
 		words = append(words, "`"+f.Name+"`", signatureWithNames(text, f.Name, f.Signature))
 	}
-	for name := range ReservedFunctions() {
-		words = append(words, "`"+name+"`")
-	}
 	for op := 1; op < OpCount; op++ {
 		words = append(words, fmt.Sprintf("%d `%s`", op, opNames[op]))
 	}

@@ -22,11 +22,15 @@ type Manifest struct {
 	Hooks []string `json:"hooks"`
 	// Ops are the names of the operations that the plugin wants, or AnyOp alone.
 	Ops []string `json:"ops"`
+	// Keys are prefixes: the hooks are called for keys that begin with one of them. None is every key.
+	Keys []string `json:"keys,omitempty"`
+	// Headers are the names of the HTTP headers that the plugin reads, in lower case, where a host has hooks of HTTP.
+	Headers []string `json:"headers,omitempty"`
 	// Needs are the capabilities that it needs, of those in Capabilities.
 	Needs []string `json:"needs,omitempty"`
 	// MemoryPages is how far an instance's memory may grow, in pages of 64 KiB. 0 is DefaultMemoryPages.
 	MemoryPages int `json:"memory_pages,omitempty"`
-	// Fuel is how many units a call may burn, where the host meters guests. 0 is the host's default.
+	// Fuel is how many units a call may burn, about as many as instructions. 0 is the host's default.
 	Fuel int64 `json:"fuel,omitempty"`
 	// Priority orders plugins that are not ordered otherwise: those of lower priority run first.
 	Priority int `json:"priority,omitempty"`
@@ -34,7 +38,7 @@ type Manifest struct {
 	Pure bool `json:"pure,omitempty"`
 	// Stateful asks for one instance, so that what the guest remembers is seen by every call.
 	Stateful bool `json:"stateful,omitempty"`
-	// Lossy allows the host to drop events rather than wait for the guest.
+	// Lossy allows the host to drop events rather than let commands wait for the guest.
 	Lossy bool `json:"lossy,omitempty"`
 	// Failure is FailOpen, FailClosed or "" for the host's default, which is open.
 	Failure string `json:"failure,omitempty"`
@@ -79,6 +83,9 @@ const (
 	MaxManifest = 64 << 10
 	// maxStats bounds the columns, and with MaxStatRows a block.
 	maxStats = 64
+	// maxWords bounds the prefixes and headers, maxPrefix the length of a prefix.
+	maxWords  = 64
+	maxPrefix = 256
 )
 
 // Capabilities returns the names that a manifest's needs may have.
@@ -177,7 +184,30 @@ func (m *Manifest) Validate() error {
 	if err := checkWords("needs", m.Needs, Capabilities()); err != nil {
 		return err
 	}
+	if err := m.checkKeys(); err != nil {
+		return err
+	}
 	return m.checkStats()
+}
+
+func (m *Manifest) checkKeys() error {
+	switch {
+	case len(m.Keys) > maxWords || len(m.Headers) > maxWords:
+		return fmt.Errorf("keys, headers: %d and %d given: at most %d of each are possible", len(m.Keys), len(m.Headers), maxWords)
+	case len(m.Keys) > 0 && m.Wants(HookObserve):
+		return fmt.Errorf("keys: events carry no key: a plugin with hook %q takes all of them", HookObserve)
+	}
+	for _, p := range m.Keys {
+		if p == "" || len(p) > maxPrefix {
+			return fmt.Errorf("keys: prefix %.80q: 1 to %d bytes are allowed", p, maxPrefix)
+		}
+	}
+	for _, h := range m.Headers {
+		if !validName(h) {
+			return fmt.Errorf("headers: name %.80q: 1 to 64 of a-z 0-9 . _ - are allowed, the first a letter or digit", h)
+		}
+	}
+	return nil
 }
 
 func (m *Manifest) checkOps() error {

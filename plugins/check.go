@@ -84,9 +84,6 @@ func checkImport(i hostabi.Import, m *hostabi.Manifest) error {
 		return fmt.Errorf("is of an unknown module: guests import from %s (and a part of %s)",
 			hostabi.ImportModule, hostabi.WASIModule)
 	}
-	if need, ok := hostabi.ReservedFunctions()[i.Name]; ok {
-		return fmt.Errorf("belongs to capability %q, which this version of the host does not offer", need)
-	}
 	for _, f := range hostabi.HostFunctions() {
 		if f.Name == i.Name {
 			return checkFunction(f, i, m)

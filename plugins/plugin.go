@@ -37,6 +37,14 @@ type Grants struct {
 	Needs []string
 	// MemoryPages is how many pages of 64 KiB the manifest may ask for, for each instance. 0 means 256.
 	MemoryPages int
+	// Fuel is how many units a call may burn, whatever the manifest says. 0 leaves it to the manifest, and that to the
+	// host's defaults by the kind of call.
+	Fuel int64
+	// Keys are prefixes: the hooks are called only for keys that begin with one of them and fit the manifest's, too. None
+	// is every key. A plugin that observes can't be limited so.
+	Keys []string
+	// KVBytes and KVEntries bound what the plugin keeps by capability kv, keys and values counted. 0 means 1 MiB and 10,000.
+	KVBytes, KVEntries int
 	// Failure overrides the manifest's failure policy: "open" lets a command go on without the plugin where that fails,
 	// "closed" fails the command. "" leaves it to the manifest, and that to open.
 	Failure string
