@@ -10,6 +10,9 @@ import (
 	"github.com/edgecache/edgecache/core"
 )
 
+// ErrOtherWants says that a version can't take the place of another, since it wants other hooks, operations or capabilities.
+var ErrOtherWants = errors.New("are not those of the version in place")
+
 // FailureKind says in what way a guest failed.
 type FailureKind uint8
 

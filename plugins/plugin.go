@@ -127,8 +127,8 @@ func (p *Plugin) Manifest() hostabi.Manifest {
 
 // Swap puts another version in the plugin's place, under traffic: the new one is loaded and set up first, then commands
 // go to it, then the old one ends. If it does not load, everything stays as it is. It must want the same hooks,
-// operations and capabilities, since the cache has asked for them once: load it as another plugin otherwise. A source
-// equal to the one in place changes nothing.
+// operations and capabilities, since the cache has asked for them once: it is ErrOtherWants else, and has to be loaded as
+// another plugin. A source equal to the one in place changes nothing.
 //
 // Statistics go on if their columns are the same, else they begin anew.
 func (p *Plugin) Swap(ctx context.Context, src Source) error {
@@ -174,7 +174,7 @@ func sameWants(old, v *hostabi.Manifest) error {
 	}{{"hooks", old.Hooks, v.Hooks}, {"ops", old.Ops, v.Ops}, {"needs", old.Needs, v.Needs}} {
 		a, b := slices.Sorted(slices.Values(f.a)), slices.Sorted(slices.Values(f.b))
 		if !slices.Equal(a, b) {
-			return fmt.Errorf("manifest: %s %q are not those of the version in place, %q: load it as another plugin", f.field, b, a)
+			return fmt.Errorf("manifest: %s %q %w, %q: load it as another plugin", f.field, b, ErrOtherWants, a)
 		}
 	}
 	return nil
