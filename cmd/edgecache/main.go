@@ -50,13 +50,16 @@ func execute(ctx context.Context, args []string, s streams, lookupEnv func(strin
 	root := a.root()
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return config.FromEnv(cmd.Flags(), a.lookupEnv) }
 	started := false // past flags, variables and arguments
-	for _, sub := range root.Commands() {
+	walk(root, func(sub *cobra.Command) {
 		run := sub.RunE
+		if run == nil {
+			return
+		}
 		sub.RunE = func(cmd *cobra.Command, args []string) error {
 			started = true
 			return run(cmd, args)
 		}
-	}
+	})
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
@@ -69,6 +72,14 @@ func execute(ctx context.Context, args []string, s streams, lookupEnv func(strin
 	default:
 		fmt.Fprintf(s.err, "edgecache: %v\n", err)
 		return exitFailed
+	}
+}
+
+// walk calls f with cmd and with every command below it.
+func walk(cmd *cobra.Command, f func(*cobra.Command)) {
+	f(cmd)
+	for _, sub := range cmd.Commands() {
+		walk(sub, f)
 	}
 }
 
@@ -90,6 +101,6 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return config.FlagError(err) })
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(a.out, cmd) })
 	root.AddCommand(a.runCommand(), a.getCommand(), a.setCommand(), a.delCommand(), a.incrCommand(), a.ttlCommand(),
-		a.keysCommand(), a.statsCommand(), a.versionCommand())
+		a.keysCommand(), a.statsCommand(), a.pluginCommand(), a.versionCommand())
 	return root
 }

@@ -45,8 +45,8 @@ func (m *instruments) observe(callback func(metric.Observer)) error {
 	return err
 }
 
-// observePlugins makes the figures of the plugins' host metrics.
-func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
+// observePlugins makes the figures of the plugins that loaded returns metrics.
+func observePlugins(mp metric.MeterProvider, loaded func() []*plugins.Plugin) error {
 	m := &instruments{Meter: mp.Meter(scope)}
 	calls := m.counter("edgecache.plugin.calls", "{call}", "Calls of a guest.")
 	nanos, err := m.Float64ObservableCounter("edgecache.plugin.time", metric.WithUnit("s"),
@@ -60,7 +60,7 @@ func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
 	count := m.gauge("edgecache.plugin.instances", "{instance}", "Instances of a guest.")
 	memory := m.gauge("edgecache.plugin.memory", "By", "Memory of a guest's instances.")
 	return m.observe(func(o metric.Observer) {
-		for _, p := range loaded {
+		for _, p := range loaded() {
 			s, name := p.Stats(), attribute.String("plugin", p.Name())
 			labels := metric.WithAttributeSet(attribute.NewSet(name))
 			o.ObserveInt64(calls, int64(s.Calls), labels)

@@ -41,6 +41,7 @@ func House() []Rule {
 		{Path: "hostabi"},
 		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
 		{Path: "plugins/meter"},
+		{Path: "plugins/set", Ours: []string{"core", "hostabi", "plugins"}},
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},
 		{Path: "backends/internal/keyscan", Ours: []string{"core"}},
@@ -54,12 +55,14 @@ func House() []Rule {
 		{Path: "frontends/admin", Ours: []string{"core"}, HTTP: true},
 		{Path: "frontends/httpcache", Ours: []string{"core"}, Others: otel, HTTP: true},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
-		// wire.go is the only file that imports everything; the two beside it take a share of its work.
+		// wire.go is the only file that imports everything; those beside it take a share of its work.
 		{Path: "cmd/edgecache", Files: []string{"wire.go"}, Ours: []string{"*"}, HTTP: true},
 		{
 			Path: "cmd/edgecache", Files: []string{"plugins.go"},
-			Ours: []string{"hostabi", "internal/config", "plugins", "wasm-examples"},
+			Ours: []string{"hostabi", "internal/config", "plugins", "plugins/set", "wasm-examples"},
 		},
+		{Path: "cmd/edgecache", Files: []string{"manage.go"}, Ours: []string{"frontends/admin", "plugins", "plugins/set"}, HTTP: true},
+		{Path: "cmd/edgecache", Files: []string{"server.go"}, Ours: []string{"core", "frontends/admin", "plugins"}, HTTP: true},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,

@@ -2,7 +2,6 @@ package set
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -56,7 +55,7 @@ func (s *Set) Load(ctx context.Context, r Request) (Change, error) {
 		return Change{}, err
 	}
 	s.loaded++
-	m := member{plugin: p, seq: s.loaded, digest: sha256.Sum256(r.Source.Wasm), current: r}
+	m := member{plugin: p, seq: s.loaded, current: newVersion(r)}
 	if err := s.put(-1, m); err != nil {
 		return Change{}, errors.Join(err, p.Close(ctx))
 	}
@@ -82,7 +81,7 @@ func (s *Set) Reload(ctx context.Context, name string) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("%w: %w", ErrConflict, err)
 	}
-	return s.replace(ctx, i, m, Request{Source: src, Grants: m.current.Grants, Origin: origin}, Replaced)
+	return s.replace(ctx, i, m, Request{Source: src, Grants: m.current.Grants, Origin: origin})
 }
 
 // ReloadAll does Reload with every plugin that can be read, in order. It returns the changes of those that could, and the
@@ -121,11 +120,11 @@ func (s *Set) Replace(ctx context.Context, name string, r Request) (Change, erro
 	if r.Source.Config == nil {
 		r.Source.Config, r.Origin.Config = m.current.Source.Config, m.current.Origin.Config
 	}
-	return s.replace(ctx, i, m, r, Replaced)
+	return s.replace(ctx, i, m, r)
 }
 
-// Rollback puts the version back that was in the plugin's place before, which can be undone by another Rollback. Without one
-// it is ErrConflict.
+// Rollback puts the version back that the last change has replaced; after that there is none to go back to, which is
+// ErrConflict. A plugin whose new version fails too often does the same by itself.
 func (s *Set) Rollback(ctx context.Context, name string) (Change, error) {
 	if err := s.begin(ctx); err != nil {
 		return Change{}, err
@@ -136,29 +135,38 @@ func (s *Set) Rollback(ctx context.Context, name string) (Change, error) {
 		return Change{}, err
 	}
 	if m.previous == nil {
-		return Change{}, fmt.Errorf("%w: %s had no other version before this one", ErrConflict, name)
+		return Change{}, fmt.Errorf("%w: %s has no version to go back to", ErrConflict, name)
 	}
-	return s.replace(ctx, i, m, *m.previous, RolledBack)
+	next := member{plugin: m.plugin, seq: m.seq, disabled: m.disabled, current: m.previous}
+	if m.fresh {
+		next.plugin, err = s.o.Host.Load(ctx, next.current.source())
+	} else {
+		err = m.plugin.Rollback(ctx)
+	}
+	return s.finish(ctx, i, m, next, RolledBack, err)
 }
 
 // replace makes m, the member at place i, what r says, under the name that it has.
-func (s *Set) replace(ctx context.Context, i int, m *member, r Request, action Action) (Change, error) {
+func (s *Set) replace(ctx context.Context, i int, m member, r Request) (Change, error) {
 	r.Source.Name = m.plugin.Name()
-	if r.same(&m.current) {
+	if r.same(&m.current.Request) {
 		return Change{Action: Unchanged, Plugin: m.info()}, nil
 	}
-	before := m.current // a copy, which keeps nothing else in memory
-	next := member{
-		plugin: m.plugin, seq: m.seq, disabled: m.disabled, digest: sha256.Sum256(r.Source.Wasm), current: r, previous: &before,
-	}
+	next := member{plugin: m.plugin, seq: m.seq, disabled: m.disabled, current: newVersion(r), previous: m.current}
 	err := m.plugin.Swap(ctx, r.source())
-	fresh := errors.Is(err, plugins.ErrOtherWants)
-	if fresh {
+	if errors.Is(err, plugins.ErrOtherWants) {
+		next.fresh = true
 		next.plugin, err = s.o.Host.Load(ctx, r.source())
 	}
+	return s.finish(ctx, i, m, next, Replaced, err)
+}
+
+// finish puts next in the place of m, if there was no error in making it.
+func (s *Set) finish(ctx context.Context, i int, m, next member, action Action, err error) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
+	fresh := next.plugin != m.plugin
 	if err := s.put(i, next); err != nil {
 		if fresh {
 			err = errors.Join(err, next.plugin.Close(ctx))
@@ -182,7 +190,7 @@ func (s *Set) SetEnabled(ctx context.Context, name string, enabled bool) (Change
 	if enabled != m.disabled {
 		return Change{Action: Unchanged, Plugin: m.info()}, nil
 	}
-	next := *m
+	next := m
 	next.disabled = !enabled
 	if err := s.put(i, next); err != nil {
 		return Change{}, err

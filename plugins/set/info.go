@@ -25,16 +25,17 @@ type Info struct {
 func (s *Set) List() []Info {
 	members := *s.members.Load()
 	all := make([]Info, len(members))
-	for i := range members {
-		all[i] = members[i].info()
+	for i, m := range members {
+		m = m.settled()
+		all[i] = m.info()
 	}
 	return all
 }
 
-func (m *member) info() Info {
+func (m member) info() Info {
 	return Info{
 		Name: m.plugin.Name(), Enabled: !m.disabled, Origin: m.current.Origin, Rollback: m.previous != nil,
-		Digest: m.digest, Manifest: m.plugin.Manifest(), Grants: m.current.source().Grants,
+		Digest: m.current.digest, Manifest: m.plugin.Manifest(), Grants: m.current.source().Grants,
 		Stats: m.plugin.Stats(),
 	}
 }

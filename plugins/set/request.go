@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"reflect"
+	"unsafe"
 
 	"github.com/edgecache/edgecache/plugins"
 )
@@ -45,6 +47,12 @@ func (r *Request) source() plugins.Source {
 		src.Grants = *r.Grants
 	}
 	return src
+}
+
+// identical reports whether two sources are the same slices.
+func identical(a, b plugins.Source) bool {
+	same := func(a, b []byte) bool { return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b) }
+	return same(a.Wasm, b.Wasm) && same(a.Manifest, b.Manifest) && same(a.Config, b.Config) && reflect.DeepEqual(a.Grants, b.Grants)
 }
 
 // same reports whether two requests make the same plugin. White space in JSON makes no difference.

@@ -49,10 +49,18 @@ type member struct {
 	plugin   *plugins.Plugin
 	seq      int // the order in which it was loaded
 	disabled bool
-	digest   [sha256.Size]byte // of the module
-	current  Request           // what it was made from
-	previous *Request          // what it was made from before, nil if there was nothing
+	current  *version // what is in place
+	previous *version // what was before, nil if there is nothing to go back to
+	fresh    bool     // current was loaded as another plugin than previous
 }
+
+// version is what a plugin was made from.
+type version struct {
+	Request
+	digest [sha256.Size]byte // of the module
+}
+
+func newVersion(r Request) *version { return &version{r, sha256.Sum256(r.Source.Wasm)} }
 
 // Errors that say more than that a plugin is not as it should be.
 var (
@@ -117,14 +125,24 @@ func (s *Set) Plugins() []*plugins.Plugin {
 }
 
 // find returns the member called name and its place.
-func (s *Set) find(name string) (int, *member, error) {
-	members := *s.members.Load()
-	for i := range members {
-		if members[i].plugin.Name() == name {
-			return i, &members[i], nil
+func (s *Set) find(name string) (int, member, error) {
+	for i, m := range *s.members.Load() {
+		if m.plugin.Name() == name {
+			return i, m.settled(), nil
 		}
 	}
-	return 0, nil, fmt.Errorf("%w: %.80q", ErrNotFound, name)
+	return 0, member{}, fmt.Errorf("%w: %.80q", ErrNotFound, name)
+}
+
+// settled returns the member as it is now: a plugin whose new version fails too often goes back to the one before by itself.
+func (m member) settled() member {
+	if m.previous == nil || m.fresh {
+		return m
+	}
+	if src := m.plugin.Source(); identical(src, m.previous.source()) && !identical(src, m.current.source()) {
+		m.current, m.previous = m.previous, nil
+	}
+	return m
 }
 
 // put makes m the member at place i, or a new one where i is negative.

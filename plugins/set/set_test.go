@@ -126,7 +126,10 @@ func TestLifeOfAPlugin(t *testing.T) {
 	is("b:k")
 	done(t, RolledBack, false)(s.Rollback(ctx, "keyrewrite"))
 	is("a:k")
-	done(t, RolledBack, false)(s.Rollback(ctx, "keyrewrite"))
+	if _, err := s.Rollback(ctx, "keyrewrite"); !errors.Is(err, ErrConflict) {
+		t.Errorf("a second Rollback = %v", err)
+	}
+	done(t, Replaced, false)(s.Replace(ctx, "keyrewrite", request(t, "b:")))
 	is("b:k")
 	done(t, Disabled, false)(s.SetEnabled(ctx, "keyrewrite", false))
 	done(t, Unchanged, false)(s.SetEnabled(ctx, "keyrewrite", false))
@@ -282,7 +285,7 @@ func TestMistakes(t *testing.T) {
 		"rollback unknown": {func() (Change, error) { return s.Rollback(ctx, "nosuch") }, ErrNotFound, ""},
 		"remove unknown":   {func() (Change, error) { return s.Remove(ctx, "") }, ErrNotFound, ""},
 		"reload sent":      {func() (Change, error) { return s.Reload(ctx, "keyrewrite") }, ErrConflict, "keyrewrite.wasm"},
-		"no rollback":      {func() (Change, error) { return s.Rollback(ctx, "keyrewrite") }, ErrConflict, "no other version"},
+		"no rollback":      {func() (Change, error) { return s.Rollback(ctx, "keyrewrite") }, ErrConflict, "no version to go back to"},
 		"name taken":       {func() (Change, error) { return s.Load(ctx, request(t, "b:")) }, ErrConflict, "another name"},
 		"bad name":         {func() (Change, error) { return s.Load(ctx, named("../x")) }, nil, `name "../x"`},
 		"bad module": {func() (Change, error) {
@@ -356,6 +359,33 @@ func TestUnderTraffic(t *testing.T) {
 	if err != nil || slices.ContainsFunc(stored, func(key string) bool { return !slices.Contains([]string{"k", "a:k", "b:k", "c:k"}, key) }) {
 		t.Errorf("stored %q, %v: no version makes that", stored, err)
 	}
+}
+
+// TestRollbackByItself replaces a plugin by a version that fails too often.
+func TestRollbackByItself(t *testing.T) {
+	s, c := newSet(t, nil)
+	ctx := t.Context()
+	done(t, Loaded, false)(s.Load(ctx, actor(t)))
+	done(t, Replaced, false)(s.Replace(ctx, "actor", actor(t, `"version": "1"`, `"version": "2"`)))
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	info := s.List()[0]
+	for deadline := time.After(10 * time.Second); info.Rollback; info = s.List()[0] {
+		_, _ = c.Get(ctx, "trap") // the failure policy is open
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("the version stays: %+v", info)
+		}
+	}
+	if info.Manifest.Version != "1" || info.Stats.Rollbacks != 1 {
+		t.Errorf("info = %+v", info)
+	}
+	if _, err := s.Rollback(ctx, "actor"); !errors.Is(err, ErrConflict) {
+		t.Errorf("Rollback = %v", err)
+	}
+	done(t, Unchanged, false)(s.Replace(ctx, "actor", actor(t)))
+	done(t, Replaced, false)(s.Replace(ctx, "actor", actor(t, `"version": "1"`, `"version": "2"`)))
 }
 
 // TestRemovedPluginsEnd looks for plugins that were replaced by others, or removed, after the collector has run.
