@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ func hostFunctions() []hostFunction {
 			s[0] = xxhash.Sum64(region(m, "hash64", s[0], s[1]))
 		},
 	}
+	maps.Copy(calls, grantedFunctions())
 	var all []hostFunction
 	for _, f := range hostabi.HostFunctions() {
 		all = append(all, hostFunction{HostFunction: f, call: calls[f.Name]})
@@ -75,7 +77,7 @@ func hostRandom(_ context.Context, m api.Module, s []uint64) {
 }
 
 func hostLogEnabled(ctx context.Context, _ api.Module, s []uint64) {
-	p := ctx.Value(callerKey{}).(*instance).version.plugin
+	p := caller(ctx).version.plugin
 	enabled := p.host.logger.Enabled(context.Background(), logLevel(s[0]))
 	s[0] = 0
 	if enabled {
@@ -105,16 +107,20 @@ func logLevel(level uint64) slog.Level {
 // logGuest writes a guest's line, if there is room for it.
 func (p *Plugin) logGuest(level slog.Level, text []byte) {
 	text = text[:min(len(text), hostabi.MaxLog)]
-	p.log(level, "plugin says", slog.String("text", strings.ToValidUTF8(string(text), "\uFFFD")))
+	p.write(&p.guestLines, level, "plugin says", slog.String("text", strings.ToValidUTF8(string(text), "\uFFFD")))
 }
 
-// log writes a line about the plugin, if there is room for it.
+// log writes a line of the host's about the plugin, if there is room for it. A guest that talks takes none of it.
 func (p *Plugin) log(level slog.Level, message string, attrs ...slog.Attr) {
+	p.write(&p.lines, level, message, attrs...)
+}
+
+func (p *Plugin) write(room *limiter, level slog.Level, message string, attrs ...slog.Attr) {
 	ctx := context.Background()
 	if !p.host.logger.Enabled(ctx, level) {
 		return
 	}
-	ok, dropped := p.limiter.allow(core.Clock())
+	ok, dropped := room.allow(core.Clock())
 	if !ok {
 		return
 	}

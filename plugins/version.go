@@ -32,7 +32,7 @@ type version struct {
 
 	hooks     *pool // nil without such hooks
 	observers *pool // of one instance; hooks itself for a stateful plugin; nil without that hook
-	memo      *memo // nil unless the plugin is pure
+	memo      *memo // nil unless the plugin is pure and has no part in values
 	breaker   breaker
 }
 
@@ -124,7 +124,7 @@ func (v *version) makePools() {
 	default:
 		v.observers = newPool(v, 1)
 	}
-	if v.manifest.Pure {
+	if v.manifest.Pure && !v.manifest.NeedsCapability("value") { // a value that was written can't be remembered
 		v.memo = newMemo()
 	}
 }
@@ -180,6 +180,7 @@ func (v *version) instantiate(observes bool) (in *instance, err error) {
 	}
 	in = &instance{version: v, module: module, memory: module.Memory()}
 	in.ctx.in = in
+	in.scope = newScope(v.manifest)
 	in.before, in.after = module.ExportedFunction(hostabi.ExportBefore), module.ExportedFunction(hostabi.ExportAfter)
 	in.observe, in.idle = module.ExportedFunction(hostabi.ExportObserve), module.ExportedFunction(hostabi.ExportIdle)
 	in.buf = module.ExportedFunction(hostabi.ExportBuf)
@@ -237,7 +238,7 @@ func (in *instance) configure() error {
 		}
 	}
 	in.memory.Write(in.bufAddr+hostabi.BufKey, config) // room has seen that it fits
-	in.stack[0], in.stack[1] = uint64(len(config)), 0
+	in.stack[0], in.stack[1] = uint64(len(config)), features(in.version.manifest)
 	if err := in.call(f, in.stack[:2]); err != nil {
 		return err
 	}
@@ -298,6 +299,9 @@ func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
 	}
 	if f := s.Grants.Failure; f != "" && f != hostabi.FailOpen && f != hostabi.FailClosed {
 		return 0, fmt.Errorf("grants: failure %q: %q or %q are possible", f, hostabi.FailOpen, hostabi.FailClosed)
+	}
+	if s.Grants.KVBytes < 0 || s.Grants.KVEntries < 0 {
+		return 0, fmt.Errorf("grants: %d bytes and %d entries of kv: they can't be negative", s.Grants.KVBytes, s.Grants.KVEntries)
 	}
 	if len(s.Config) > 0 && !json.Valid(s.Config) {
 		return 0, errors.New("configuration is not JSON")
