@@ -52,14 +52,19 @@ type Grants struct {
 
 // Plugin is a loaded guest. Its methods are safe for concurrent use.
 type Plugin struct {
-	host    *Host
-	name    string
-	limiter limiter
+	host *Host
+	name string
+
+	lines      limiter // what the host logs about the plugin
+	guestLines limiter // what the guest logs
+	kv         *kvStore
+	metrics    metrics
 
 	current    atomic.Pointer[version] // nil when closed
 	failClosed atomic.Bool             // the failure policy of the version in place
 
 	failures [failureKinds]atomic.Uint64
+	failure  atomic.Pointer[GuestError] // the last one
 	skipped  atomic.Uint64
 	refused  atomic.Uint64
 	lost     atomic.Uint64
@@ -90,7 +95,8 @@ func (t *callTotals) add(in *instance) {
 // Load checks and compiles a module and sets up its first instance. Nothing of it runs before all checks have passed.
 // Errors say what is wrong with the module, and what to do.
 func (h *Host) Load(ctx context.Context, src Source) (*Plugin, error) {
-	p := &Plugin{host: h, name: src.Name}
+	p := &Plugin{host: h, name: src.Name, kv: newKVStore(core.Clock)}
+	p.kv.limit(src.Grants)
 	if p.name == "" {
 		if m, err := src.manifest(); err == nil {
 			p.name = m.Name
@@ -161,6 +167,7 @@ func (p *Plugin) Close(context.Context) error {
 	if v == nil {
 		return nil
 	}
+	defer p.kv.clear()
 	return v.retire(p.base, &p.gone)
 }
 
@@ -180,6 +187,7 @@ func (p *Plugin) failed(v *version, err *GuestError, probe bool) {
 	if err.Kind != FailureStart { // which is counted where it happens
 		p.failures[err.Kind].Add(1)
 	}
+	p.failure.Store(err)
 	p.log(slog.LevelWarn, "plugin failed", slog.String("version", v.manifest.Version), slog.Any("error", err), slog.String("words", err.Words), slog.String("trace", err.Trace))
 	if v.breaker.failed(core.Clock(), probe) {
 		p.log(slog.LevelError, "plugin fails too often and is left out for a while")
@@ -195,6 +203,8 @@ type PluginStats struct {
 	Fuel uint64
 	// Failures counts them by the names of FailureKind; kinds that did not occur are left out.
 	Failures map[string]uint64
+	// LastFailure is the last of them, "" for none.
+	LastFailure string
 	// Skipped counts calls that were not made because the breaker was open.
 	Skipped uint64
 	// Refused counts keys that were too long for the guest.
@@ -208,6 +218,10 @@ type PluginStats struct {
 	MemoryBytes uint64
 	// Breaker is "closed", "open", "half-open", or "" after Close.
 	Breaker string
+	// KVEntries and KVBytes are what the plugin keeps by capability kv, as its share counts it.
+	KVEntries, KVBytes int
+	// Metrics are the guest's own, sorted by name.
+	Metrics []core.Metric
 }
 
 // Stats returns the plugin's figures. It waits for calls under way.
@@ -216,8 +230,9 @@ func (p *Plugin) Stats() PluginStats {
 	defer p.mu.Unlock()
 	s := PluginStats{
 		Failures: make(map[string]uint64), Skipped: p.skipped.Load(), Refused: p.refused.Load(), Lost: p.lost.Load(),
-		Swaps: p.swaps.Load(), Rollbacks: p.rollbacks.Load(),
+		Swaps: p.swaps.Load(), Rollbacks: p.rollbacks.Load(), Metrics: p.metrics.list(),
 	}
+	s.KVEntries, s.KVBytes = p.kv.figures()
 	total := p.gone
 	if v := p.current.Load(); v != nil {
 		s.Breaker = v.breaker.state(core.Clock())
@@ -232,6 +247,9 @@ func (p *Plugin) Stats() PluginStats {
 		}
 	}
 	s.Calls, s.Nanos, s.Fuel = total.calls, total.nanos, total.fuel
+	if err := p.failure.Load(); err != nil {
+		s.LastFailure = err.Error()
+	}
 	for k := range failureKinds {
 		if n := p.failures[k].Load(); n > 0 {
 			s.Failures[k.String()] = n
@@ -240,8 +258,8 @@ func (p *Plugin) Stats() PluginStats {
 	return s
 }
 
-// Report returns the guest's own statistics, added up over all instances there were. It waits for calls under way. A
-// plugin whose manifest names no statistics has an empty report.
+// Report returns the guest's own statistics, added up over all instances there were, and its metrics. It waits for calls
+// under way. A plugin whose manifest names no statistics reports no rows.
 func (p *Plugin) Report() (core.Report, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -250,8 +268,9 @@ func (p *Plugin) Report() (core.Report, error) {
 		return core.Report{}, p.wrap(errClosed)
 	}
 	stats := v.manifest.Stats
+	r := core.Report{Metrics: p.metrics.list()}
 	if len(stats) == 0 {
-		return core.Report{}, nil
+		return r, nil
 	}
 	total := hostabi.NewStatTable(stats)
 	total.MergeTable(p.base)
@@ -265,7 +284,6 @@ func (p *Plugin) Report() (core.Report, error) {
 			}
 		})
 	}
-	var r core.Report
 	for _, row := range total.Rows() {
 		r.Rows = append(r.Rows, core.ReportRow{Op: core.Op(row.Op), Namespace: row.Namespace, Figures: figures(stats, row.Slots)})
 	}
