@@ -89,15 +89,16 @@ type sending struct{ name, config, grants string }
 // bind declares the flags of a command that sends a module.
 func (s *sending) bind(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.config, "config", "", "`file` with the plugin's configuration, JSON")
-	cmd.Flags().StringVar(&s.grants, "grant", "", "what the plugin may have, as in \"edgecache run --grant\", without the name: `item,item,...`; only where the cache asks for a token")
+	cmd.Flags().StringVar(&s.grants, "grant", "", "what the plugin may have: `item,item,...`, as behind the name in "+
+		"\"edgecache run --grant\"; only where the cache asks for a token")
 }
 
 func (a *app) pluginLoadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load FILE",
 		Short: "Load a plugin into a running cache",
-		Long: `Load a plugin into a running cache. The module, its manifest if that stands beside it (FILE.json), and the configuration
-are read here and sent. When the cache starts again it has only the plugins that its own settings name.`,
+		Long: `Load a plugin into a running cache. The module, its manifest if that stands beside it (FILE.json), and the
+configuration are read here and sent. When the cache starts again it has only the plugins that its own settings name.`,
 		Example: "  edgecache plugin load ./mine.wasm\n  edgecache plugin load ./mine.wasm --config mine.json --name mine-2",
 		Args:    arguments(1, 1, "file"),
 	}
@@ -119,9 +120,9 @@ func (a *app) pluginReloadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reload NAME [FILE]",
 		Short: "Replace a plugin by what its files hold now, or by a file from here",
-		Long: `Replace a plugin. Without FILE the cache reads the plugin's own files again; with it, the module and its manifest are read
-here and sent, and the plugin keeps its configuration unless another is given. If the new version does not load, the old
-one stays.`,
+		Long: `Replace a plugin. Without FILE the cache reads the plugin's own files again; with it, the module and its manifest
+are read here and sent, and the plugin keeps its configuration unless another is given. If the new version does not load,
+the old one stays.`,
 		Example: "  edgecache plugin reload mine\n  edgecache plugin reload mine ./mine.wasm",
 		Args:    arguments(1, 2, "name"),
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/edgecache/edgecache/frontends/admin"
+	"github.com/edgecache/edgecache/internal/config"
 	examples "github.com/edgecache/edgecache/wasm-examples"
 )
 
@@ -60,8 +63,8 @@ func sent(t *testing.T, path string) *admin.PluginUpload {
 }
 
 // send asks the admin frontend for a change, with headers as pairs besides the one that makes it possible, and returns what
-// it answered: the error, or else the change.
-func (p *process) send(t *testing.T, method, path string, body any, headers ...string) (status int, change admin.PluginChange, problem string) {
+// it answered.
+func (p *process) send(t *testing.T, method, path string, body any, headers ...string) (status int, problem string) {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -83,17 +86,32 @@ func (p *process) send(t *testing.T, method, path string, body any, headers ...s
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	var got struct {
-		admin.PluginChange
-		Error string `json:"error"`
-	}
+	var got struct{ Action, Error string }
 	if text, err = io.ReadAll(answer.Body); err == nil {
 		err = json.Unmarshal(text, &got)
 	}
-	if err != nil {
+	if err != nil || (got.Action == "") != (answer.StatusCode >= 300) {
 		t.Fatalf("%s %s: %v in %s", method, path, err, text)
 	}
-	return answer.StatusCode, got.PluginChange, got.Error
+	return answer.StatusCode, got.Error
+}
+
+// serveHere runs a cache in this process, so that the race detector sees it, until the test ends.
+func serveHere(t *testing.T) *process {
+	t.Helper()
+	settings := config.NewRun()
+	settings.RESP, settings.Admin = "127.0.0.1:0", "127.0.0.1:0"
+	s, err := wire(t.Context(), settings, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := s.serve()
+	t.Cleanup(func() {
+		if err := errors.Join(s.stop(context.Background()), <-failed); err != nil {
+			t.Error(err)
+		}
+	})
+	return &process{resp: s.respAddr.Addr().String(), admin: s.adminAddr.Addr().String()}
 }
 
 func (p *process) plugins(t *testing.T) []admin.PluginInfo {
@@ -219,12 +237,12 @@ func TestGrantsAtTheStart(t *testing.T) {
 // TestPluginsChangeUnderTraffic replaces a plugin that fails commands once it is closed, by versions that take its place and
 // by such as can't, and switches it off and on, while clients write and read.
 func TestPluginsChangeUnderTraffic(t *testing.T) {
-	p := start(t, nil)
+	p := serveHere(t)
 	one, two, other := t.TempDir(), t.TempDir(), t.TempDir()
 	versions := []*admin.PluginUpload{
 		sent(t, prefixer(t, one, "a:")), sent(t, prefixer(t, two, "b:")), sent(t, prefixer(t, other, "c:", fewerOps()...)),
 	}
-	if status, _, problem := p.send(t, http.MethodPost, "/plugins", versions[0]); status != http.StatusCreated {
+	if status, problem := p.send(t, http.MethodPost, "/plugins", versions[0]); status != http.StatusCreated {
 		t.Fatal(status, problem)
 	}
 	var stop atomic.Bool
@@ -256,7 +274,7 @@ func TestPluginsChangeUnderTraffic(t *testing.T) {
 			{http.MethodPost, "/plugins/mine/rollback", nil},
 			{http.MethodPut, "/plugins/mine", versions[(i+1)%len(versions)]},
 		} {
-			if status, _, problem := p.send(t, change.method, change.path, change.body); status != http.StatusOK {
+			if status, problem := p.send(t, change.method, change.path, change.body); status != http.StatusOK {
 				t.Errorf("%s %s: %d %s", change.method, change.path, status, problem)
 			}
 		}
@@ -286,7 +304,7 @@ func TestWhoIsLetInToChangePlugins(t *testing.T) {
 		{"wrong token", guarded, []string{"Authorization", "Bearer s3cre7"}, 401},
 		{"token", guarded, []string{"Authorization", "Bearer s3cret", "Host", "cache.example"}, 200},
 	} {
-		status, _, problem := tt.p.send(t, http.MethodPost, disable, nil, tt.headers...)
+		status, problem := tt.p.send(t, http.MethodPost, disable, nil, tt.headers...)
 		disabled := false
 		for _, i := range open.plugins(t) {
 			disabled = disabled || i.State == "disabled"
@@ -339,7 +357,7 @@ func TestBadUploads(t *testing.T) {
 	} {
 		u := *good
 		tt.change(&u)
-		if status, _, problem := p.send(t, http.MethodPost, "/plugins", u); status != tt.status || !strings.Contains(problem, tt.want) {
+		if status, problem := p.send(t, http.MethodPost, "/plugins", u); status != tt.status || !strings.Contains(problem, tt.want) {
 			t.Errorf("%s: %d %q, want %d %q", name, status, problem, tt.status, tt.want)
 		}
 	}
@@ -388,7 +406,7 @@ func TestHangupReloadsPlugins(t *testing.T) {
 		t.Fatal(err)
 	}
 	hangup("d:k")
-	if status, _, problem := p.send(t, http.MethodPost, "/plugins/mine/reload", nil); status != http.StatusConflict || !strings.Contains(problem, "mine.wasm") {
+	if status, problem := p.send(t, http.MethodPost, "/plugins/mine/reload", nil); status != http.StatusConflict || !strings.Contains(problem, "mine.wasm") {
 		t.Errorf("reload of a file that is gone: %d %s", status, problem)
 	}
 }

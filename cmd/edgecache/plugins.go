@@ -54,7 +54,8 @@ func loadPlugins(ctx context.Context, into *set.Set, settings *config.Run) error
 	}
 	for _, g := range settings.Grants {
 		if !slices.Contains(names, g.Name) {
-			return usageError{fmt.Errorf("--grant (EDGECACHE_GRANT): no plugin is called %q, there are %s", g.Name, strings.Join(names, ", "))}
+			return usageError{fmt.Errorf("--grant (EDGECACHE_GRANT): no plugin is called %q, there are %s",
+				g.Name, strings.Join(names, ", "))}
 		}
 	}
 	return nil

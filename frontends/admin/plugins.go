@@ -165,7 +165,8 @@ func (o Options) handlePlugins(mux *http.ServeMux) {
 
 // serveNowhere answers what is no endpoint, or none without plugins.
 func serveNowhere(w http.ResponseWriter, q *http.Request) {
-	writeError(w, http.StatusNotFound, fmt.Errorf("there is no %s %s here, or the server was started with --no-plugins", q.Method, q.URL.Path))
+	writeError(w, http.StatusNotFound,
+		fmt.Errorf("there is no %s %s here, or the server was started with --no-plugins", q.Method, q.URL.Path))
 }
 
 // allow gives the answer more time than the server's timeouts do.
@@ -229,8 +230,7 @@ func (o Options) answerChange(w http.ResponseWriter, q *http.Request, c PluginCh
 	attrs := []slog.Attr{slog.String("request", q.Method+" "+q.URL.Path), slog.String("peer", q.RemoteAddr)}
 	if err != nil {
 		status := http.StatusBadRequest
-		var kind *StatusError
-		if errors.As(err, &kind) {
+		if kind, ok := errors.AsType[*StatusError](err); ok {
 			status = kind.Status
 		}
 		o.Logger.LogAttrs(q.Context(), slog.LevelWarn, "plugins not changed", append(attrs, slog.Any("error", err))...)

@@ -75,7 +75,8 @@ func (s *Set) Reload(ctx context.Context, name string) (Change, error) {
 	}
 	origin := m.current.Origin
 	if origin.Read == nil {
-		return Change{}, fmt.Errorf("%w: %s was sent (%s), so there is nothing to read it from: replace it", ErrConflict, name, origin.Module)
+		return Change{}, fmt.Errorf("%w: %s was sent (%s), so there is nothing to read it from: replace it",
+			ErrConflict, name, origin.Module)
 	}
 	src, err := origin.Read()
 	if err != nil {
