@@ -83,8 +83,9 @@ func pluginInfo(i set.Info) admin.PluginInfo {
 		Priority: i.Manifest.Priority, Hooks: list(i.Manifest.Hooks), Ops: list(i.Manifest.Ops), Needs: list(i.Manifest.Needs),
 		Granted: admin.PluginGrants(i.Grants), Rollback: i.Rollback,
 		Stats: admin.PluginStats{
-			Calls: s.Calls, Nanos: s.Nanos, Fuel: s.Fuel, Failures: s.Failures, Skipped: s.Skipped, Refused: s.Refused, Lost: s.Lost,
-			Swaps: s.Swaps, Rollbacks: s.Rollbacks, Instances: s.Instances, MemoryBytes: s.MemoryBytes, Breaker: s.Breaker,
+			Calls: s.Calls, Nanos: s.Nanos, Fuel: s.Fuel, Failures: s.Failures, LastFailure: s.LastFailure, Skipped: s.Skipped,
+			Refused: s.Refused, Lost: s.Lost, Swaps: s.Swaps, Rollbacks: s.Rollbacks, Instances: s.Instances,
+			MemoryBytes: s.MemoryBytes, Breaker: s.Breaker, KVEntries: s.KVEntries, KVBytes: s.KVBytes,
 		},
 	}
 }

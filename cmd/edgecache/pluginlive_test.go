@@ -208,7 +208,7 @@ func TestPluginListTells(t *testing.T) {
 		`"exists","ttl","expire","delete","delete_many"],"needs":[],` +
 		`"granted":{"memory_pages":32,"fuel":1000000,"keys":["k"]},"rollback":false,` +
 		`"stats":{"calls":0,"nanos":0,"fuel":0,"failures":null,"skipped":0,"refused":0,"lost":0,"swaps":0,"rollbacks":0,` +
-		`"instances":0,"memory_bytes":0,"breaker":"closed"}}`
+		`"instances":0,"memory_bytes":0,"breaker":"closed","kv_entries":0,"kv_bytes":0}}`
 	if string(text) != want || len(mine.Digest) != len("sha256:")+64 {
 		t.Errorf("mine = %s\nwant %s", text, want)
 	}

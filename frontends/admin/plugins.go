@@ -82,6 +82,7 @@ type PluginStats struct {
 	Nanos       uint64            `json:"nanos"`
 	Fuel        uint64            `json:"fuel"`
 	Failures    map[string]uint64 `json:"failures"` // by kind; those that did not occur are left out
+	LastFailure string            `json:"last_failure,omitempty"`
 	Skipped     uint64            `json:"skipped"`
 	Refused     uint64            `json:"refused"`
 	Lost        uint64            `json:"lost"`
@@ -90,6 +91,9 @@ type PluginStats struct {
 	Instances   int               `json:"instances"`
 	MemoryBytes uint64            `json:"memory_bytes"`
 	Breaker     string            `json:"breaker"` // closed, open or half-open
+	// KVEntries and KVBytes are what it keeps by capability kv.
+	KVEntries int `json:"kv_entries"`
+	KVBytes   int `json:"kv_bytes"`
 }
 
 // PluginUpload is the body of POST /plugins and PUT /plugins/{name}.
