@@ -50,8 +50,14 @@ func TestGrantedFunctionsOutsideMemory(t *testing.T) {
 				continue
 			}
 			for _, bad := range []region2{
-				{scriptEnd, 1}, {scriptEnd - 1, 2}, {0, scriptEnd + 1}, {0xffffffff, 1}, {1, 0xffffffff}, {scriptData, 0x80000000},
-				{scriptEnd + 1, 0}, {scriptData, 0xfffffffe},
+				{scriptEnd, 1},
+				{scriptEnd - 1, 2},
+				{0, scriptEnd + 1},
+				{0xffffffff, 1},
+				{1, 0xffffffff},
+				{scriptData, 0x80000000},
+				{scriptEnd + 1, 0},
+				{scriptData, 0xfffffffe},
 			} {
 				s := newScript("value", "kv", "metrics", "trace")
 				changed := slices.Clone(args)
