@@ -42,8 +42,17 @@ func features(m *hostabi.Manifest) uint64 {
 // caller returns the instance that calls a host function.
 func caller(ctx context.Context) *instance { return ctx.Value(callerKey{}).(*instance) }
 
-// charge makes the guest pay for work of the host that grows with what it asks for, in units of about a byte.
-func (in *instance) charge(int) {}
+// charge makes the guest pay for n bytes that the host copies or looks at for it. Few come with the call.
+func (in *instance) charge(n int) {
+	if n > freeBytes {
+		in.tank.charge(int64(n / bytesPerUnit))
+	}
+}
+
+const (
+	freeBytes    = 256 // come with a call of the host
+	bytesPerUnit = 4   // are copied or hashed in the time of a unit
+)
 
 // must fails the guest that called a host function as the ABI does not allow.
 func must(err error) {
@@ -71,7 +80,7 @@ func hostValueWrite(ctx context.Context, m api.Module, s []uint64) {
 func hostKVGet(ctx context.Context, m api.Module, s []uint64) {
 	in, key := caller(ctx), region(m, hostabi.HostKVGet, s[0], s[1])
 	to := region(m, hostabi.HostKVGet, s[2], s[3])
-	n := in.version.plugin.kv.get(key, to)
+	n := in.kv.get(key, to)
 	in.charge(min(max(n, 0), len(to)))
 	s[0] = uint64(int64(n))
 }
@@ -80,7 +89,7 @@ func hostKVSet(ctx context.Context, m api.Module, s []uint64) {
 	in, key := caller(ctx), region(m, hostabi.HostKVSet, s[0], s[1])
 	value := region(m, hostabi.HostKVSet, s[2], s[3])
 	in.charge(len(value))
-	s[0] = api.EncodeI32(in.version.plugin.kv.set(key, value, int64(s[4])))
+	s[0] = api.EncodeI32(in.kv.set(key, value, int64(s[4])))
 }
 
 func hostKVCAS(ctx context.Context, m api.Module, s []uint64) {
@@ -91,21 +100,21 @@ func hostKVCAS(ctx context.Context, m api.Module, s []uint64) {
 	}
 	value := region(m, hostabi.HostKVCAS, s[4], s[5])
 	in.charge(len(old) + len(value))
-	s[0] = api.EncodeI32(in.version.plugin.kv.swap(key, old, value, int64(s[6])))
+	s[0] = api.EncodeI32(in.kv.swap(key, old, value, int64(s[6])))
 }
 
 func hostKVAdd(ctx context.Context, m api.Module, s []uint64) {
 	key := region(m, hostabi.HostKVAdd, s[0], s[1])
-	s[0] = uint64(caller(ctx).version.plugin.kv.add(key, int64(s[2]), int64(s[3])))
+	s[0] = uint64(caller(ctx).kv.add(key, int64(s[2]), int64(s[3])))
 }
 
 func hostKVDelete(ctx context.Context, m api.Module, s []uint64) {
 	key := region(m, hostabi.HostKVDelete, s[0], s[1])
-	s[0] = api.EncodeI32(caller(ctx).version.plugin.kv.remove(key))
+	s[0] = api.EncodeI32(caller(ctx).kv.remove(key))
 }
 
 func hostMetricDefine(ctx context.Context, m api.Module, s []uint64) {
-	id, err := caller(ctx).version.plugin.metrics.define(uint32(s[0]), region(m, hostabi.HostMetricDefine, s[1], s[2]))
+	id, err := caller(ctx).metrics.define(uint32(s[0]), region(m, hostabi.HostMetricDefine, s[1], s[2]))
 	must(err)
 	s[0] = api.EncodeI32(id)
 }
@@ -124,7 +133,7 @@ func hostHistRecord(ctx context.Context, _ api.Module, s []uint64) {
 
 // metricOf returns the metric of a number and kind.
 func metricOf(ctx context.Context, function string, id uint64, kind uint32) *metric {
-	found, err := caller(ctx).version.plugin.metrics.at(function, uint32(id), kind)
+	found, err := caller(ctx).metrics.at(function, uint32(id), kind)
 	must(err)
 	return found
 }

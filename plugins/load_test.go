@@ -109,7 +109,7 @@ func TestLoadRefuses(t *testing.T) {
 			wasm: change(func(m *module) { m.imports = []string{"edgecache_1.now_ns:>I"} }),
 			want: `import edgecache_1.now_ns: belongs to capability "clock": list it under needs in the manifest`,
 		},
-		"import of a granted capability": {
+		"import of a capability": {
 			wasm: change(func(m *module) { m.imports = []string{"edgecache_1.kv_get:iiii>I"} }),
 			want: `import edgecache_1.kv_get: belongs to capability "kv": list it under needs in the manifest`,
 		},
@@ -234,7 +234,7 @@ func TestTablesAreClamped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wasm, err := transform(mod, m.bytes())
+	wasm, err := (&Host{}).transform(mod, m.bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
