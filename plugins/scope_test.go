@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -357,4 +358,20 @@ func BenchmarkScope(b *testing.B) {
 			}
 		})
 	}
+}
+
+// FuzzSpanValue gives a guest's bytes to a span: what gets there is text of a limited length.
+func FuzzSpanValue(f *testing.F) {
+	for _, s := range []string{"", "plain", strings.Repeat("é", 200), strings.Repeat("a", 254) + "\xff", strings.Repeat("\xf0\x9f", 200)} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got := spanValue(b)
+		if len(got) > hostabi.MaxSpanValue || !utf8.ValidString(got) {
+			t.Errorf("spanValue(%q) = %q", b, got)
+		}
+		if utf8.Valid(b) && !strings.HasPrefix(string(b), got) || utf8.Valid(b) && len(b) <= hostabi.MaxSpanValue && got != string(b) {
+			t.Errorf("spanValue(%q) = %q", b, got)
+		}
+	})
 }
