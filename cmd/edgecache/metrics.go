@@ -58,6 +58,9 @@ func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
 	refused := m.counter("edgecache.plugin.refused", "{key}", "Keys that were too long for the guest.")
 	lost := m.counter("edgecache.plugin.lost", "{event}", "Events that an observer did not see.")
 	swaps := m.counter("edgecache.plugin.swaps", "{version}", "Versions that took the place of another.")
+	rollbacks := m.counter("edgecache.plugin.rollbacks", "{version}", "Versions that were taken back.")
+	fuel := m.counter("edgecache.plugin.fuel", "{unit}", "Fuel that a guest has burnt, about an instruction a unit.")
+	breaker := m.gauge("edgecache.plugin.breaker", "{state}", "State of a plugin's breaker: 0 closed, 1 half-open, 2 open.")
 	count := m.gauge("edgecache.plugin.instances", "{instance}", "Instances of a guest.")
 	memory := m.gauge("edgecache.plugin.memory", "By", "Memory of a guest's instances.")
 	own := m.guestMetrics()
@@ -71,6 +74,9 @@ func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
 			o.ObserveInt64(refused, int64(s.Refused), labels)
 			o.ObserveInt64(lost, int64(s.Lost), labels)
 			o.ObserveInt64(swaps, int64(s.Swaps), labels)
+			o.ObserveInt64(rollbacks, int64(s.Rollbacks), labels)
+			o.ObserveInt64(fuel, int64(s.Fuel), labels)
+			o.ObserveInt64(breaker, breakerState(s.Breaker), labels)
 			o.ObserveInt64(count, int64(s.Instances), labels)
 			o.ObserveInt64(memory, int64(s.MemoryBytes), labels)
 			for kind, n := range s.Failures {
@@ -118,6 +124,18 @@ func (g *guestMetrics) observe(o metric.Observer, plugin string, hasKV bool, s *
 			o.ObserveInt64(g.count, int64(m.Count), labels)
 			o.ObserveInt64(g.sum, int64(min(m.Sum, math.MaxInt64)), labels)
 		}
+	}
+}
+
+// breakerState numbers the states of a breaker by how much they hold back.
+func breakerState(state string) int64 {
+	switch state {
+	case "open":
+		return 2
+	case "half-open":
+		return 1
+	default:
+		return 0
 	}
 }
 
