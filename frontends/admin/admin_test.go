@@ -207,7 +207,14 @@ func TestPaths(t *testing.T) {
 		{"no profiles", plain, "/debug/pprof/", 404, ""},
 		{"metrics", full, "/metrics", 200, "figures"},
 		{"profiles", full, "/debug/pprof/", 200, "goroutine"},
-		{"heap", full, "/debug/pprof/heap?debug=1", 200, "heap profile"},
+		{"heap", full, "/debug/pprof/heap?debug=1&gc=1", 200, "heap profile"},
+		{"goroutines", full, "/debug/pprof/goroutine?debug=2", 200, "goroutine "},
+		{"command line", full, "/debug/pprof/cmdline", 200, "admin.test"},
+		{"no such profile", full, "/debug/pprof/nothing", 404, "no such profile"},
+		{"a profile in no form", full, "/debug/pprof/heap?debug=x", 400, `"x" is no number`},
+		{"a difference of profiles", full, "/debug/pprof/heap?seconds=1", 400, "seconds"},
+		{"a recording that is too long", full, "/debug/pprof/profile?seconds=75", 400, "more than"},
+		{"a recording of no length", full, "/debug/pprof/trace?seconds=-1", 400, "is no number"},
 		{"elsewhere", full, "/", 404, ""},
 	} {
 		if status, body := get(t, tt.h, tt.path); status != tt.status || !strings.Contains(body, tt.want) {
@@ -218,6 +225,27 @@ func TestPaths(t *testing.T) {
 	plain.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/stats", nil))
 	if w.Code != http.StatusMethodNotAllowed {
 		t.Errorf("POST /stats: status %d, want 405", w.Code)
+	}
+}
+
+// TestToolsReadProfiles asks for binary profiles as "go tool" does.
+func TestToolsReadProfiles(t *testing.T) {
+	h := Handler(Options{Cache: newCache(t), PProf: true})
+	for _, tt := range []struct{ path, magic string }{
+		{"/debug/pprof/heap", "\x1f\x8b"},
+		{"/debug/pprof/profile?seconds=1", "\x1f\x8b"},
+		{"/debug/pprof/trace?seconds=1", "go 1."},
+	} {
+		if status, body := get(t, h, tt.path); status != 200 || !strings.HasPrefix(body, tt.magic) {
+			t.Errorf("%s: status %d, %.16q; want one that begins with %q", tt.path, status, body, tt.magic)
+		}
+	}
+	client, cancel := context.WithCancel(t.Context())
+	cancel() // who has gone is not recorded for
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(client, http.MethodGet, "/debug/pprof/profile?seconds=60", nil))
+	if w.Code != http.StatusOK {
+		t.Errorf("a recording that was broken off: status %d", w.Code)
 	}
 }
 
