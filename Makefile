@@ -89,7 +89,7 @@ tools: servers .tools/golangci-lint .tools/gofumpt .tools/benchstat
 	@tools/install.sh gcc=gcc clang=clang wasm-ld=lld
 
 servers:
-	@tools/install.sh redis-server=redis-server redis-benchmark=redis-tools memcached=memcached
+	@tools/install.sh redis-server=redis-server redis-benchmark=redis-tools memcached=memcached docker-registry=docker-registry minisign=minisign
 
 .tools/golangci-lint .tools/gofumpt .tools/benchstat: tools/go.mod
 	@mkdir -p .tools

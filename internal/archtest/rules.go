@@ -41,6 +41,11 @@ func House() []Rule {
 		{Path: "hostabi"},
 		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi"}, Others: []string{wazero, xxhash}, ContextValues: true},
 		{Path: "plugins/meter"},
+		{
+			Path: "plugins/oci", Ours: []string{"hostabi"}, HTTP: true,
+			Others: []string{"oras.land/oras-go/v2/...", "github.com/opencontainers/image-spec/specs-go/..."},
+		},
+		{Path: "plugins/signing", Others: []string{"aead.dev/minisign"}},
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},
 		{Path: "backends/internal/keyscan", Ours: []string{"core"}},
@@ -59,6 +64,11 @@ func House() []Rule {
 		{
 			Path: "cmd/edgecache", Files: []string{"plugins.go"},
 			Ours: []string{"hostabi", "internal/config", "plugins", "wasm-examples"},
+		},
+		{
+			Path: "cmd/edgecache", Files: []string{"plugin_push.go", "plugin_pull.go", "plugin_sign.go"},
+			Ours: []string{"hostabi", "internal/config", "plugins/oci", "plugins/signing"}, HTTP: true,
+			Others: []string{"github.com/spf13/cobra"},
 		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
