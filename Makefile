@@ -21,7 +21,7 @@ LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which 
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-wire demo tools servers bootstrap dist clean
+.PHONY: run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -79,6 +79,15 @@ bench:
 	@mkdir -p bin
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1,2 -count $(BENCHCOUNT) -benchtime 100ms ./bench | tee bin/bench.txt
 	@$(GO) run ./bench/ratios < bin/bench.txt
+
+## bench-peers: the same rewrite of a key by a plugin and by one of Extism's, in one run (BENCHCOUNT=15)
+bench-peers:
+	@tools/install.sh clang=clang wasm-ld=lld
+	$(MAKE) --no-print-directory -C bench/peers/extism check
+	@mkdir -p bin
+	cd bench/peers && $(GO) test ./...
+	cd bench/peers && $(GO) test -run '^$$' -bench . -benchmem -cpu 2 -count $(BENCHCOUNT) -benchtime 100ms ./... | tee ../../bin/peers.txt
+	@$(GO) run ./bench/ratios < bin/peers.txt
 
 ## bench-wire: edgecache and redis-server by turns over loopback, without plugins and with them
 bench-wire: build servers
