@@ -6,11 +6,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// pluginCommand is the parent of the commands about plugins.
 func (a *app) pluginCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "plugin",
-		Short:   "See and change the plugins of a running cache",
-		Example: "  edgecache plugin list\n  edgecache plugin load ./mine.wasm --config mine.json",
+		Use:   "plugin",
+		Short: "Write plugins, share them, and change those of a running cache",
+		Example: `  edgecache plugin list
+  edgecache plugin load ./mine.wasm --config mine.json
+  edgecache plugin push mine.wasm registry.example/plugins/mine:1.0.0
+  edgecache plugin pull registry.example/plugins/mine:1.0.0 --key team.pub`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())}
@@ -19,5 +23,6 @@ func (a *app) pluginCommand() *cobra.Command {
 		},
 	}
 	cmd.AddCommand(a.livePluginCommands()...)
+	cmd.AddCommand(a.pluginPushCommand(), a.pluginPullCommand(), a.pluginVerifyCommand(), a.pluginSignCommand(), a.pluginKeygenCommand())
 	return cmd
 }

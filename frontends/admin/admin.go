@@ -89,13 +89,16 @@ func Handler(o Options) http.Handler {
 	return mux
 }
 
-// Server returns a server of h whose clients can't hold it up. Its writes have time for a profile of a minute.
+// writeTimeout bounds an answer: it leaves time for a profile of a minute.
+const writeTimeout = 75 * time.Second
+
+// Server returns a server of h whose clients can't hold it up.
 func Server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      75 * time.Second,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}

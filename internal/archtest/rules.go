@@ -42,6 +42,11 @@ func House() []Rule {
 		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
 		{Path: "plugins/meter"},
 		{Path: "plugins/set", Ours: []string{"core", "hostabi", "plugins"}},
+		{
+			Path: "plugins/oci", Ours: []string{"hostabi"}, HTTP: true,
+			Others: []string{"oras.land/oras-go/v2/...", "github.com/opencontainers/image-spec/specs-go/..."},
+		},
+		{Path: "plugins/signing", Others: []string{"aead.dev/minisign"}},
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},
 		{Path: "backends/internal/keyscan", Ours: []string{"core"}},
@@ -63,6 +68,11 @@ func House() []Rule {
 		},
 		{Path: "cmd/edgecache", Files: []string{"manage.go"}, Ours: []string{"frontends/admin", "plugins", "plugins/set"}, HTTP: true},
 		{Path: "cmd/edgecache", Files: []string{"server.go"}, Ours: []string{"core", "frontends/admin", "plugins"}, HTTP: true},
+		{
+			Path: "cmd/edgecache", Files: []string{"plugin_push.go", "plugin_pull.go", "plugin_sign.go"},
+			Ours: []string{"hostabi", "internal/config", "plugins/oci", "plugins/signing"}, HTTP: true,
+			Others: []string{"github.com/spf13/cobra"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
