@@ -67,7 +67,7 @@ size: build
 
 ## docs: write the generated documents anew
 docs:
-	UPDATE=1 $(GO) test -count=1 -run 'UpToDate$$' ./internal/...
+	UPDATE=1 $(GO) test -count=1 -run 'UpToDate$$' ./internal/... ./hostabi/sdk
 
 ## bench: what a command costs, and what it may (BENCHCOUNT=15)
 bench:

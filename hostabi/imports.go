@@ -74,14 +74,15 @@ const (
 	MaxRandom = 4096
 	// MaxLog is how much of a text HostLog takes; the rest is cut off.
 	MaxLog = 4096
-	// MaxKVKey and MaxKVValue bound an entry of capability "kv".
-	MaxKVKey   = 1024
+	// MaxKVKey is how long a key of capability "kv" may be.
+	MaxKVKey = 1024
+	// MaxKVValue is how long a value of capability "kv" may be.
 	MaxKVValue = 64 << 10
 	// MaxMetrics bounds the metrics of a plugin. Their names are 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit.
 	MaxMetrics = 64
-	// MaxSpanAttrs bounds the attributes of one call, whose keys are named as metrics are; MaxSpanValue their values, of
-	// which the rest is cut off.
+	// MaxSpanAttrs bounds the attributes of one call, whose keys are named as metrics are.
 	MaxSpanAttrs = 16
+	// MaxSpanValue is how much of an attribute's value is taken; the rest is cut off.
 	MaxSpanValue = 256
 )
 

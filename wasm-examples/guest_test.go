@@ -9,6 +9,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/hostabi/abitest"
 )
 
 // guest drives one instance of a module by the ABI alone, without the pool, limits and failure policies of a host.
@@ -28,6 +29,19 @@ type program struct {
 	rt       wazero.Runtime
 	compiled wazero.CompiledModule
 	manifest *hostabi.Manifest
+}
+
+// module returns a plugin in a language: as it is committed in C, built in others.
+func module(tb testing.TB, name, language string) []byte {
+	tb.Helper()
+	if language != "c" {
+		return abitest.Build(tb, name, language)
+	}
+	wasm, _, ok := Lookup(name)
+	if !ok {
+		tb.Fatalf("Lookup(%q) finds nothing", name)
+	}
+	return wasm
 }
 
 func compile(tb testing.TB, name string) *program {

@@ -24,7 +24,7 @@ func rewriteNative(k *native.KeyRewrite, key []byte) string {
 
 // rewriteGuest returns what the guest makes of key, as rewriteNative.
 func rewriteGuest(g *guest, key []byte) string {
-	switch a, b := g.before(hostabi.OpGet, key); a.Code {
+	switch a, b := g.before(hostabi.OpSet, key); a.Code {
 	case hostabi.ActionNone:
 		return string(key)
 	case hostabi.ActionKey:
@@ -50,9 +50,19 @@ func configNative(tb testing.TB, config []byte) (*native.KeyRewrite, string) {
 	return nil, strings.TrimPrefix(err.Error(), "keyrewrite: ")
 }
 
-func TestKeyRewrite(t *testing.T) {
+// rewriters runs a test on the plugin in every language that it is written in.
+func rewriters(t *testing.T, test func(*testing.T, *program)) {
+	t.Run("c", func(t *testing.T) { test(t, compile(t, "keyrewrite")) })
+	t.Run("rust", func(t *testing.T) {
+		program, _ := compileRust(t, "keyrewrite")
+		test(t, program)
+	})
+}
+
+func TestKeyRewrite(t *testing.T) { rewriters(t, testKeyRewrite) }
+
+func testKeyRewrite(t *testing.T, program *program) {
 	long := strings.Repeat("0123456789", 30)
-	program := compile(t, "keyrewrite")
 	for _, test := range []struct {
 		name, rules string
 		keys        [][2]string // before and after
@@ -144,8 +154,9 @@ func TestKeyRewrite(t *testing.T) {
 	}
 }
 
-func TestKeyRewriteConfigErrors(t *testing.T) {
-	program := compile(t, "keyrewrite")
+func TestKeyRewriteConfigErrors(t *testing.T) { rewriters(t, testKeyRewriteConfigErrors) }
+
+func testKeyRewriteConfigErrors(t *testing.T, program *program) {
 	rules := func(rule string) string { return `{"rules":[` + rule + `]}` }
 	for _, test := range []struct{ config, want string }{
 		{` `, `1: want an object, found the end`},

@@ -136,7 +136,7 @@ func (tr *trace) Before(_ context.Context, cmd *core.Command, _ *core.Result) er
 func (*trace) After(context.Context, *core.Command, *core.Result) error { return nil }
 
 // load loads a reference plugin into a host that ends with the test.
-func load(t *testing.T, name, config string) *plugins.Plugin {
+func load(t *testing.T, name, language, config string) *plugins.Plugin {
 	t.Helper()
 	host, err := plugins.NewHost(t.Context(), plugins.HostOptions{})
 	if err != nil {
@@ -147,11 +147,9 @@ func load(t *testing.T, name, config string) *plugins.Plugin {
 			t.Error(err)
 		}
 	})
-	wasm, _, ok := Lookup(name)
-	if !ok {
-		t.Fatalf("Lookup(%q) finds nothing", name)
-	}
-	p, err := host.Load(t.Context(), plugins.Source{Name: "guest-" + name, Wasm: wasm, Config: []byte(config)})
+	p, err := host.Load(t.Context(), plugins.Source{
+		Name: "guest-" + name, Wasm: module(t, name, language), Config: []byte(config),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +170,8 @@ func newSide(t *testing.T, rewrite core.Hook) *side {
 		t.Fatal(err)
 	}
 	s := &side{observers: []core.Observer{
-		load(t, "hitratio", "").Observer(), native.NewHitRatio(), load(t, "timing", "").Observer(), native.NewTiming(),
+		load(t, "hitratio", "c", "").Observer(), native.NewHitRatio(),
+		load(t, "timing", "c", "").Observer(), native.NewTiming(),
 	}}
 	s.cache, err = core.New(core.Options{
 		Tiers: []core.Tier{{Name: "memory", Backend: tier}}, Hooks: []core.Hook{rewrite, &s.trace}, Observers: s.observers,
@@ -227,7 +226,7 @@ func TestRecordedCommands(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			guest, inGo := newSide(t, load(t, "keyrewrite", rewriteRules).Hook()), newSide(t, twin)
+			guest, inGo := newSide(t, load(t, "keyrewrite", "c", rewriteRules).Hook()), newSide(t, twin)
 			for _, r := range test.commands {
 				if got, want := guest.do(r), inGo.do(r); got != want {
 					t.Fatalf("%v in %q %q:\nthe guest %s\n    in Go %s", r.op, r.path, r.keys, got, want)
@@ -254,21 +253,24 @@ func TestRecordedCommands(t *testing.T) {
 // TestReports hands both twins events that no cache makes so easily: all operations, times and namespaces.
 func TestReports(t *testing.T) {
 	for _, test := range []struct {
-		guest core.Observer
-		inGo  core.Observer
+		name, language string
+		inGo           core.Observer
 	}{
-		{load(t, "hitratio", "").Observer(), native.NewHitRatio()},
-		{load(t, "timing", "").Observer(), native.NewTiming()},
+		{"hitratio", "c", native.NewHitRatio()},
+		{"timing", "c", native.NewTiming()},
+		{"timing", "zig", native.NewTiming()},
 	} {
-		name := test.inGo.Spec().Name
-		compareReports(t, name+" of nothing", test.guest, test.inGo)
-		r := rand.New(rand.NewPCG(3, 4))
-		for range 20 {
-			events := randomEvents(r)
-			test.guest.Observe(events)
-			test.inGo.Observe(events)
-			compareReports(t, name, test.guest, test.inGo)
-		}
+		t.Run(test.name+" in "+test.language, func(t *testing.T) {
+			guest := load(t, test.name, test.language, "").Observer()
+			compareReports(t, "of nothing", guest, test.inGo)
+			r := rand.New(rand.NewPCG(3, 4))
+			for range 20 {
+				events := randomEvents(r)
+				guest.Observe(events)
+				test.inGo.Observe(events)
+				compareReports(t, "of events", guest, test.inGo)
+			}
+		})
 	}
 }
 

@@ -114,12 +114,16 @@ func (c *checker) checkPackage(p *pkg) {
 			continue
 		}
 		c.checkImports(p, f, r)
-		c.checkInit(f)
+		if !r.Guest {
+			c.checkInit(f)
+		}
 		if !r.ContextValues {
 			c.checkContextValues(f)
 		}
 	}
-	c.checkVariables(p)
+	if r := c.rule(p.path, p.files[0].name); r == nil || !r.Guest {
+		c.checkVariables(p)
+	}
 }
 
 func (c *checker) rule(path, file string) *Rule {

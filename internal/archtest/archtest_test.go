@@ -55,6 +55,7 @@ func TestBadPackagesAreFound(t *testing.T) {
 		{"another module", "tools/x/a.go", `func init() {}`, ""},
 		{"testdata", "core/testdata/a.go", `func init() {}`, ""},
 		{"init", "core/a.go", `func init() {}`, "func init"},
+		{"init of a guest", "wasm-examples/ttl/go/a.go", `var state int; func init() { state++ }`, ""},
 		{"init method", "core/a.go", `type t struct{}; func (t) init() {}`, ""},
 		{"WithValue", "core/a.go", `import "context"; func f(ctx context.Context) { _ = context.WithValue(ctx, 1, 2) }`, "context.WithValue hides"},
 		{"Value", "core/a.go", `import "context"; func f(ctx context.Context) any { return ctx.Value(1) }`, "ctx.Value hides"},

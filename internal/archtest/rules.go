@@ -20,6 +20,9 @@ type Rule struct {
 	HTTP bool
 	// ContextValues allows context.WithValue and Value, which request state must not travel in.
 	ContextValues bool
+	// Guest is for code that runs as a guest: its exports find their state in package variables, which an instance has alone,
+	// and there is no main to set them up.
+	Guest bool
 	// Files narrows the rule to files of the package; other files need another rule. nil is all files.
 	Files []string
 }
@@ -39,6 +42,10 @@ func House() []Rule {
 		{Path: "core/codec", Others: []string{xxhash}},
 		{Path: "core/evict"},
 		{Path: "hostabi"},
+		{Path: "hostabi/sdk"},
+		{Path: "hostabi/sdk/go", Guest: true},
+		{Path: "hostabi/abitest", Ours: []string{"hostabi"}},
+		{Path: "hostabi/abitest/guests/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
 		{Path: "plugins/meter"},
 		{Path: "plugins/set", Ours: []string{"core", "hostabi", "plugins"}},
@@ -81,6 +88,10 @@ func House() []Rule {
 		{Path: "bench", Ours: []string{"*"}, Others: []string{"*"}, HTTP: true},
 		{Path: "bench/*", Ours: []string{"*", "internal/testserver"}, Others: []string{"*"}, HTTP: true},
 		{Path: "wasm-examples"},
+		{Path: "wasm-examples/accesslog/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
+		{Path: "wasm-examples/compress/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
+		{Path: "wasm-examples/lowercase/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
+		{Path: "wasm-examples/ttl/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "internal/archtest"},
 		{Path: "internal/config", Others: []string{"github.com/spf13/pflag"}},
 		{Path: "internal/telemetry", Others: []string{otelAPI + "/...", "github.com/prometheus/client_golang/prometheus/..."}, HTTP: true},

@@ -1,8 +1,8 @@
-// edgecache.h is all that a guest in C needs: the numbers and layouts of the ABI, version 1, and a few helpers. There is
-// no libc behind it. docs/ABI.md explains the calls; the numbers are checked against package hostabi by a test.
+// edgecache.h is all that a guest in C needs: the numbers and layouts of the ABI, version 1, the host's functions, and a
+// few helpers. There is no libc behind it. docs/ABI.md explains the calls.
 //
 //   clang --target=wasm32 -nostdlib -ffreestanding -mbulk-memory -O2 -Wl,--no-entry -Wl,--stack-first \
-//       -Wl,-z,stack-size=16384 -Wl,--strip-all -I hostabi/sdk/c -o guest.wasm guest.c
+//       -Wl,-z,stack-size=16384 -Wl,--strip-debug -o guest.wasm guest.c
 #ifndef EDGECACHE_H
 #define EDGECACHE_H
 
@@ -10,67 +10,82 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// The call buffer (ec_call below has its fields).
-#define EC_BUF_COOKIE 0
-#define EC_BUF_NAMESPACE_LEN 8
-#define EC_BUF_NAMESPACE_ID 12
-#define EC_BUF_BATCH_INDEX 16
-#define EC_BUF_BATCH_LEN 20
-#define EC_BUF_KEY 64
+// generated from hostabi by make docs: begin
+
+// The call buffer that ec_buf returns: a header, then the key, then the namespace's path.
+#define EC_BUF_COOKIE 0        // u64: in ec_before written by the guest (with EC_ACTION_COOKIE), in ec_after what it wrote, else 0
+#define EC_BUF_NAMESPACE_LEN 8 // u32: length of the namespace's path, which follows the key; 0 is the root
+#define EC_BUF_NAMESPACE_ID 12 // u32: number of the namespace, stable while the process lives
+#define EC_BUF_BATCH_INDEX 16  // u32: which key of a command on many this is
+#define EC_BUF_BATCH_LEN 20    // u32: how many keys the command has
+#define EC_BUF_KEY 64          // the key's bytes
+// EC_MIN_BUF is the smallest buffer that the host asks ec_buf for.
 #define EC_MIN_BUF 1024
 
-// Times to live that are no milliseconds.
+// TTL values that are no milliseconds, in ec_before's ttl_ms and in EC_FIELD_TTL.
 #define EC_TTL_DEFAULT 0
-#define EC_TTL_NONE -1
-#define EC_TTL_KEEP -2
+#define EC_TTL_NONE (-1)
+#define EC_TTL_KEEP (-2)
 
 // Flags of ec_before.
+
+// EC_CALL_BATCH is set where the command is on many keys: the guest is called for each.
 #define EC_CALL_BATCH 1
 
-// Actions: what ec_before and ec_after return.
-#define EC_ACTION_NONE 0
-#define EC_ACTION_KEY 1
-#define EC_ACTION_RESPOND 2
-#define EC_ACTION_DENY 3
-#define EC_ACTION_MISS 4
-#define EC_ACTION_EXT 5
+// An action is what ec_before and ec_after return: 0 goes on unchanged; else
+//
+//     action<<56 | cookie<<55 | offset<<32 | length
+//
+// where offset (23 bits) is relative to the call buffer, and the bytes there belong to the guest: the host copies them
+// at once. Cookie says that the guest wrote the header's cookie; it may stand alone.
+#define EC_ACTION_NONE 0    // go on
+#define EC_ACTION_KEY 1     // before: the bytes are the new key
+#define EC_ACTION_RESPOND 2 // before: the bytes are the value, the tiers are not asked. After: the bytes replace the value read
+#define EC_ACTION_DENY 3    // before: the command is refused and the bytes are the reason
+#define EC_ACTION_MISS 4    // before: a read misses, a write is skipped
+#define EC_ACTION_EXT 5     // before: the bytes are a list of patches
 #define EC_ACTION_SHIFT 56
 #define EC_ACTION_COOKIE (1ull << 55)
 #define EC_OFFSET_SHIFT 32
 #define EC_OFFSET_MASK 0x7fffff
 #define EC_LENGTH_MASK 0xffffffff
 
-// Patches of EC_ACTION_EXT.
-#define EC_FIELD_KEY 1
-#define EC_FIELD_TTL 2
-#define EC_FIELD_VALUE 3
-#define EC_FIELD_NAMESPACE 4
-#define EC_PATCH_HEADER 5
+// A patch of EC_ACTION_EXT is a u8 field, a u32 length and that many bytes.
+#define EC_FIELD_KEY 1       // the new key
+#define EC_FIELD_TTL 2       // i64 milliseconds or a TTL constant
+#define EC_FIELD_VALUE 3     // the new value of a write
+#define EC_FIELD_NAMESPACE 4 // the path of the namespace to move to
+#define EC_PATCH_HEADER 5    // bytes before a patch's payload
 
-// Events (ec_event below has the fields).
-#define EC_EVENT_KEY_HASH 0
-#define EC_EVENT_TIME 8
-#define EC_EVENT_ELAPSED 16
-#define EC_EVENT_VALUE_SIZE 20
-#define EC_EVENT_TTL 24
-#define EC_EVENT_NAMESPACE 28
-#define EC_EVENT_OP 30
-#define EC_EVENT_RESULT 31
+// An event, 32 bytes.
+#define EC_EVENT_KEY_HASH 0    // u64: 0 unless the manifest needs "hash"
+#define EC_EVENT_TIME 8        // u64: unix nanoseconds at the end of the command; 0 unless the manifest needs "clock"
+#define EC_EVENT_ELAPSED 16    // u32: nanoseconds the command took; 0 unless the manifest needs "clock"
+#define EC_EVENT_VALUE_SIZE 20 // u32: length of the value read or written
+#define EC_EVENT_TTL 24        // u32: seconds a write asked for, rounded up; 0 default, 0xffffffff none or kept
+#define EC_EVENT_NAMESPACE 28  // u16: number of the namespace
+#define EC_EVENT_OP 30         // u8: Op, with EC_EVENT_CONTINUED for every key of a command but the first
+#define EC_EVENT_RESULT 31     // u8: Outcome in bits 0-3, the tier that answered (1 is the nearest, 0 none) in bits 4-7
 #define EC_EVENT_SIZE 32
 #define EC_EVENT_CONTINUED 0x80
 #define EC_OUTCOME_MASK 0x0f
 #define EC_TIER_SHIFT 4
+// EC_EVENT_BATCH is how many events the host hands over at most, and what it asks ec_events for.
 #define EC_EVENT_BATCH 256
 
-// The statistics block.
-#define EC_LABEL_OP 0
-#define EC_LABEL_NAMESPACE 8
+// The statistics block of ec_stats: rows of u64 slots. The first slot of a row is its label, the others are the columns
+// of the manifest's "stats" in their order, a histogram taking EC_HISTOGRAM_SLOTS.
+#define EC_LABEL_OP 0        // bits 0-7 of the label: the Op, 0 is all of them
+#define EC_LABEL_NAMESPACE 8 // bits 8-23 of the label: the namespace's number, or a Namespace constant
 #define EC_NAMESPACE_ALL 0xffff
-#define EC_NAMESPACE_OTHER 0xfffe
+#define EC_NAMESPACE_OTHER 0xfffe // those that had no row left
+// EC_HISTOGRAM_SLOTS is how many slots a log2 histogram takes: slot i counts values v with bit length i, the last also
+// all above. So slot 0 counts zeros, slot i (from 1) values in [2^(i-1), 2^i).
 #define EC_HISTOGRAM_SLOTS 40
+// EC_MAX_STAT_ROWS is how many rows a guest may report.
 #define EC_MAX_STAT_ROWS 4096
 
-// Operations.
+// The operations.
 #define EC_OP_GET 1
 #define EC_OP_GET_MANY 2
 #define EC_OP_SET 3
@@ -92,7 +107,7 @@
 #define EC_OP_RAW 19
 #define EC_OP_COUNT 20
 
-// Outcomes.
+// The outcomes, in events and in ec_after's result (there also with the tier above them).
 #define EC_OUTCOME_NONE 0
 #define EC_OUTCOME_HIT 1
 #define EC_OUTCOME_MISS 2
@@ -102,13 +117,49 @@
 #define EC_OUTCOME_DENIED 6
 #define EC_OUTCOME_ERROR 7
 
-// The host's functions.
+// Levels of log.
 #define EC_LOG_DEBUG 0
 #define EC_LOG_INFO 1
 #define EC_LOG_WARN 2
 #define EC_LOG_ERROR 3
+
+// What the functions of capability "kv" return beside lengths and numbers. Entries are the plugin's own: all its instances
+// and versions see the same ones, and they end with the process. A number of kv_add is an entry of 8 bytes. A time to live
+// is in milliseconds, 0 or below is none.
+#define EC_KV_OK 0
+#define EC_KV_ABSENT (-1)      // there is no such entry
+#define EC_KV_FULL (-2)        // the plugin's share is used up, or key or value are too long
+#define EC_KV_DIFFERS (-3)     // the entry is not the expected one
+#define EC_KV_NONE (-1)        // as a length: no entry is expected
+#define EC_KV_FAILED INT64_MIN // of kv_add: the entry is no number, or EC_KV_FULL
+
+// Kinds of metric_define.
+#define EC_METRIC_COUNTER 0
+#define EC_METRIC_GAUGE 1
+#define EC_METRIC_HISTOGRAM 2
+
+// Bits of ec_init's features, which say what the host has granted besides clock, hash, log and rng.
+#define EC_FEATURE_VALUE 1
+#define EC_FEATURE_KV 2
+#define EC_FEATURE_METRICS 4
+#define EC_FEATURE_TRACE 8
+
+// EC_MAX_RANDOM is how many bytes random gives at once.
 #define EC_MAX_RANDOM 4096
+// EC_MAX_LOG is how much of a text log takes; the rest is cut off.
 #define EC_MAX_LOG 4096
+// EC_MAX_KV_KEY is how long a key of capability "kv" may be.
+#define EC_MAX_KV_KEY 1024
+// EC_MAX_KV_VALUE is how long a value of capability "kv" may be.
+#define EC_MAX_KV_VALUE 65536
+// EC_MAX_METRICS bounds the metrics of a plugin. Their names are 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit.
+#define EC_MAX_METRICS 64
+// EC_MAX_SPAN_ATTRS bounds the attributes of one call, whose keys are named as metrics are.
+#define EC_MAX_SPAN_ATTRS 16
+// EC_MAX_SPAN_VALUE is how much of an attribute's value is taken; the rest is cut off.
+#define EC_MAX_SPAN_VALUE 256
+
+// generated from hostabi by make docs: end
 
 // ec_call is the call buffer: the host writes it before each call, the guest owns the memory.
 typedef struct {
@@ -142,19 +193,53 @@ _Static_assert(sizeof(ec_event) == EC_EVENT_SIZE, "layout of ec_event");
 #define EC_EXPORT(name) __attribute__((export_name(name)))
 #define EC_IMPORT(name) __attribute__((import_module("edgecache_1"), import_name(name)))
 
-// What the host offers. A manifest lists under "needs" the capability that is named behind a function it uses.
-EC_IMPORT("log") void ec_log(uint32_t level, const void *text, uint32_t len); // log
-EC_IMPORT("log_enabled") bool ec_log_enabled(uint32_t level);                 // log
-EC_IMPORT("now_ns") uint64_t ec_now_ns(void);                                 // clock: unix time
-EC_IMPORT("mono_ns") uint64_t ec_mono_ns(void);                               // clock: never goes back
-EC_IMPORT("random") void ec_random(void *p, uint32_t len);                    // rng
-EC_IMPORT("hash64") uint64_t ec_hash64(const void *p, uint32_t len);          // XXH64 with seed 0
+// What the host offers. A manifest lists under "needs" the capability that stands above a function it uses; hash64 needs
+// none. Lengths are of bytes.
+
+// log: levels are EC_LOG_...; ask first whether a line would be written if it costs something to make.
+EC_IMPORT("log") void ec_log(uint32_t level, const void *text, uint32_t len);
+EC_IMPORT("log_enabled") bool ec_log_enabled(uint32_t level);
+// clock: unix time, and one that never goes back, in nanoseconds.
+EC_IMPORT("now_ns") uint64_t ec_now_ns(void);
+EC_IMPORT("mono_ns") uint64_t ec_mono_ns(void);
+// rng: up to EC_MAX_RANDOM bytes.
+EC_IMPORT("random") void ec_random(void *p, uint32_t len);
+// XXH64 with seed 0.
+EC_IMPORT("hash64") uint64_t ec_hash64(const void *p, uint32_t len);
+// value: of a write in ec_before, of what was read in ec_after. ec_value_read returns how many bytes it copied,
+// ec_value_write whether there is a value to replace.
+EC_IMPORT("value_read") uint32_t ec_value_read(uint32_t offset, void *p, uint32_t len);
+EC_IMPORT("value_write") bool ec_value_write(const void *p, uint32_t len);
+// kv: entries that all instances share. Results are EC_KV_..., and of ec_kv_get the entry's whole length. Times to live are
+// in milliseconds, 0 is none.
+EC_IMPORT("kv_get") int64_t ec_kv_get(const void *key, uint32_t key_len, void *p, uint32_t room);
+EC_IMPORT("kv_set") int32_t ec_kv_set(const void *key, uint32_t key_len, const void *value, uint32_t value_len, int64_t ttl_ms);
+EC_IMPORT("kv_cas") int32_t ec_kv_cas(const void *key, uint32_t key_len, const void *old, int32_t old_len, const void *value, uint32_t value_len, int64_t ttl_ms);
+EC_IMPORT("kv_add") int64_t ec_kv_add(const void *key, uint32_t key_len, int64_t delta, int64_t ttl_ms);
+EC_IMPORT("kv_delete") int32_t ec_kv_delete(const void *key, uint32_t key_len);
+// metrics: ec_metric_define, in ec_init, gives the number that the others take, or -1; kinds are EC_METRIC_...
+EC_IMPORT("metric_define") int32_t ec_metric_define(uint32_t kind, const void *name, uint32_t len);
+EC_IMPORT("counter_add") void ec_counter_add(int32_t metric, uint64_t delta);
+EC_IMPORT("gauge_set") void ec_gauge_set(int32_t metric, int64_t value);
+EC_IMPORT("hist_record") void ec_hist_record(int32_t metric, uint64_t value);
+// trace: an attribute of the command's span.
+EC_IMPORT("span_attr") void ec_span_attr(const void *key, uint32_t key_len, const void *value, uint32_t value_len);
 
 // EC_MODULE marks the module as a guest of this ABI and puts the manifest, a file in the compiler's working directory,
 // into the module's custom section. Once in a module.
 #define EC_MODULE(manifest)                                                                          \
 	__asm__(".section .custom_section.edgecache.manifest,\"\",@\n.incbin \"" manifest "\"\n.text\n"); \
 	EC_EXPORT("edgecache_abi_hook_1") void ec_marker(void) {}
+
+// EC_BUFFER defines the call buffer and ec_buf: room bytes for the key and the namespace behind it (or the configuration),
+// and spare bytes at name->key + room, which are the guest's alone. What does not fit is refused. An author who wants
+// more only when it is needed writes ec_buf himself.
+#define EC_BUFFER(name, room, spare)                                                    \
+	static _Alignas(8) uint8_t name##_memory[EC_BUF_KEY + (room) + (spare)];            \
+	static ec_call *const name = (ec_call *)name##_memory;                              \
+	EC_EXPORT("ec_buf") ec_call *ec_buf(uint32_t min_size) {                            \
+		return min_size <= EC_BUF_KEY + (room) ? name : NULL;                           \
+	}
 
 // EC_EVENTS defines the buffer of events that ec_observe(n) finds its n events in. Once in an observer.
 #define EC_EVENTS(buffer)                                             \
@@ -168,6 +253,28 @@ static inline uint64_t ec_action(uint32_t action, const ec_call *call, const voi
 	uint64_t offset = (uint64_t)((const uint8_t *)p - (const uint8_t *)call);
 	return (uint64_t)action << EC_ACTION_SHIFT | offset << EC_OFFSET_SHIFT | len;
 }
+
+// ec_deny refuses the command for the given reason, which takes the key's place in the buffer.
+static inline uint64_t ec_deny(ec_call *call, const char *reason) {
+	uint32_t n = 0;
+	for (; reason[n] != 0; n++) call->key[n] = reason[n];
+	return ec_action(EC_ACTION_DENY, call, call->key, n);
+}
+
+// ec_patch writes a patch for EC_ACTION_EXT to p and returns where the next one goes.
+static inline uint8_t *ec_patch(uint8_t *p, uint8_t field, const void *data, uint32_t len) {
+	p[0] = field;
+	__builtin_memcpy(p + 1, &len, sizeof len);
+	__builtin_memcpy(p + EC_PATCH_HEADER, data, len);
+	return p + EC_PATCH_HEADER + len;
+}
+
+// ec_patch_ttl writes a patch of the time to live, in milliseconds or EC_TTL_...
+static inline uint8_t *ec_patch_ttl(uint8_t *p, int64_t ttl_ms) { return ec_patch(p, EC_FIELD_TTL, &ttl_ms, sizeof ttl_ms); }
+
+// ec_outcome and ec_tier take apart the result of ec_after and of events.
+static inline uint32_t ec_outcome(uint32_t result) { return result & EC_OUTCOME_MASK; }
+static inline uint32_t ec_tier(uint32_t result) { return result >> EC_TIER_SHIFT & EC_OUTCOME_MASK; }
 
 // ec_label is the first slot of a row of statistics.
 static inline uint64_t ec_label(uint32_t op, uint32_t namespace_id) {

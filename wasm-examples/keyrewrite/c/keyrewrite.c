@@ -51,28 +51,14 @@ EC_EXPORT("ec_buf") ec_call *ec_buf(uint32_t min_size) {
 EC_EXPORT("ec_init") uint32_t ec_init(uint32_t config_len, uint64_t features) {
 	(void)features;
 	static json j;
-	j.text = (bytes){call->key, config_len};
-	parse_config(&j, &conf);
-	if (!j.failed) return 0;
-	uint32_t n = append(call->key, 0, c_string("config byte "));
-	n = append_number(call->key, n, j.error_at);
-	n = append(call->key, n, c_string(": "));
-	return append(call->key, n, (bytes){j.error, j.error_len});
+	parse_config(&j, (bytes){call->key, config_len}, &conf);
+	return json_report(&j, call);
 }
 
 // target returns where n bytes can be written that are made from key, or NULL if that is too many.
 static uint8_t *target(bytes key, uint32_t n) {
 	if (n > MAX_KEY || (n > work_size && grow() == NULL)) return NULL;
 	return key.p == work[0] ? work[1] : work[0];
-}
-
-// lower makes the ASCII capitals among eight bytes small: a byte is one if it has no high bit, and adding what is
-// missing sets the high bit from 'A' on but not yet from 'Z'+1 on.
-static uint64_t lower(uint64_t x) {
-	const uint64_t ones = 0x0101010101010101, high = 0x80 * ones;
-	uint64_t low = x & ~high;
-	uint64_t capital = (low + (0x80 - 'A') * ones) & ~(low + (0x80 - 'Z' - 1) * ones) & ~x & high;
-	return x | capital >> 2;
 }
 
 static uint64_t lower_at(uint8_t *out, const uint8_t *from, uint32_t n) {

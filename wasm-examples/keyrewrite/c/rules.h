@@ -118,16 +118,11 @@ static void parse_rules(json *j, config *c) {
 	}
 }
 
-// parse_config reads a configuration. No bytes at all are one without rules.
-static void parse_config(json *j, config *c) {
+// parse_config reads a configuration.
+static void parse_config(json *j, bytes text, config *c) {
 	static const char *const fields[] = {"rules"};
 	uint32_t n = 0, seen = 0;
-	if (j->text.n == 0) return;
-	if (j->text.n > MAX_CONFIG) {
-		json_fail_plain(j, MAX_CONFIG, "configuration of more than 8192 bytes");
-		return;
-	}
-	json_open_object(j);
+	if (!json_begin(j, text)) return;
 	while (json_more(j, '}', &n)) {
 		if (json_field(j, fields, 1, &seen, ": want rules") == 0) parse_rules(j, c);
 	}

@@ -48,16 +48,29 @@ static uint32_t append(uint8_t *out, uint32_t n, bytes s) {
 	return n + s.n;
 }
 
-static uint32_t append_number(uint8_t *out, uint32_t n, uint32_t number) {
+static uint32_t append_number(uint8_t *out, uint32_t n, uint64_t number) {
 	uint32_t digits = 1;
-	for (uint32_t rest = number; rest >= 10; rest /= 10) digits++;
+	for (uint64_t rest = number; rest >= 10; rest /= 10) digits++;
 	for (uint32_t i = digits; i-- > 0; number /= 10) out[n + i] = '0' + number % 10;
 	return n + digits;
 }
 
-// A configuration of MAX_CONFIG bytes is read. What is made of it takes less than nine times its length: the worst is a
-// name "*********" in a list, 12 bytes with its quotes and comma, of which a glob of ten parts is made.
-enum { MAX_CONFIG = 8192, ARENA = 9 * MAX_CONFIG };
+// lower makes the ASCII capitals among eight bytes small: a byte is one if it has no high bit, and adding what is
+// missing sets the high bit from 'A' on but not yet from 'Z'+1 on.
+static uint64_t lower(uint64_t x) {
+	const uint64_t ones = 0x0101010101010101, high = 0x80 * ones;
+	uint64_t low = x & ~high;
+	uint64_t capital = (low + (0x80 - 'A') * ones) & ~(low + (0x80 - 'Z' - 1) * ones) & ~x & high;
+	return x | capital >> 2;
+}
+
+// A configuration of MAX_CONFIG bytes is read, 8192 if a plugin does not say otherwise before it includes this. What is
+// made of it takes less than nine times its length: the worst is a name "*********" in a list, 12 bytes with its quotes
+// and comma, of which a glob of ten parts is made.
+#ifndef MAX_CONFIG
+#define MAX_CONFIG 8192
+#endif
+enum { ARENA = 9 * MAX_CONFIG };
 
 static _Alignas(8) uint8_t arena[ARENA];
 static uint32_t arena_used;

@@ -200,22 +200,48 @@ static void json_true(json *j) {
 
 // json_number reads an integer from least to most; want says so.
 static uint32_t json_number(json *j, uint32_t least, uint32_t most, const char *want) {
-	uint32_t v = 0;
+	uint64_t v = 0;
 	json_peek(j);
 	uint32_t start = j->at;
 	for (; j->at < j->text.n && j->text.p[j->at] >= '0' && j->text.p[j->at] <= '9' && v <= most; j->at++) {
 		v = v * 10 + (j->text.p[j->at] - '0');
 	}
-	if (j->at == start || j->text.p[start] == '0' || v < least || v > most) {
+	bool padded = j->at > start + 1 && j->text.p[start] == '0';
+	if (j->at == start || padded || v < least || v > most) {
 		j->at = start;
 		json_want(j, want);
 	}
 	return v;
 }
 
+// json_begin begins to read a configuration, which is an object. It returns false where there is nothing to read: no bytes
+// at all are a configuration without fields.
+static bool json_begin(json *j, bytes text) {
+	j->text = text;
+	if (text.n == 0) return false;
+	if (text.n > MAX_CONFIG) {
+		json_fail_plain(j, MAX_CONFIG, "configuration of more than ");
+		uint8_t digits[20];
+		json_say(j, (bytes){digits, append_number(digits, 0, MAX_CONFIG)});
+		json_say(j, c_string(" bytes"));
+		return false;
+	}
+	json_open_object(j);
+	return true;
+}
+
 // json_end fails unless only white space is left.
 static void json_end(json *j) {
 	if (json_peek(j) != 0 || j->at < j->text.n) json_want(j, "nothing more");
+}
+
+// json_report returns what ec_init does: 0, or the length of the error that it leaves in the call buffer.
+static uint32_t json_report(const json *j, ec_call *call) {
+	if (!j->failed) return 0;
+	uint32_t n = append(call->key, 0, c_string("config byte "));
+	n = append_number(call->key, n, j->error_at);
+	n = append(call->key, n, c_string(": "));
+	return append(call->key, n, (bytes){j->error, j->error_len});
 }
 
 RUN_ONCE_END

@@ -1,0 +1,352 @@
+// edgecache.ts is all that a guest in AssemblyScript needs: the numbers of the ABI, version 1, the host's functions and
+// the call buffer. docs/ABI.md explains the calls.
+//
+//   asc guest.ts -O3 --noAssert --runtime stub --lib hostabi/sdk/assemblyscript --use abort=~lib/edgecache/abort \
+//       --exportStart _initialize --debug -o guest.wasm
+//
+// A guest exports from its entry file what the host calls:
+//
+//   import { ... } from "edgecache";
+//   export { edgecache_abi_hook_1, ec_buf } from "edgecache";
+//   export function ec_before(op: u32, keyLen: u32, valueLen: u32, ttlMs: i64, flags: u32): u64 { ... }
+//
+// "edgecache/config" reads configurations, "edgecache/glob" has patterns. Only what is used gets into the module.
+//
+// The runtime never frees, so allocate in ec_init only, and work on addresses elsewhere: strings are UTF-16. Nothing here
+// allocates, but for the buffers of long keys and answers. A guest that does, or that throws, imports log through abort:
+// its manifest needs "log".
+
+// generated from hostabi by make docs: begin
+
+// The call buffer that ec_buf returns: a header, then the key, then the namespace's path.
+export const BUF_COOKIE: u32 = 0; // u64: in ec_before written by the guest (with ACTION_COOKIE), in ec_after what it wrote, else 0
+export const BUF_NAMESPACE_LEN: u32 = 8; // u32: length of the namespace's path, which follows the key; 0 is the root
+export const BUF_NAMESPACE_ID: u32 = 12; // u32: number of the namespace, stable while the process lives
+export const BUF_BATCH_INDEX: u32 = 16; // u32: which key of a command on many this is
+export const BUF_BATCH_LEN: u32 = 20; // u32: how many keys the command has
+export const BUF_KEY: u32 = 64; // the key's bytes
+// MIN_BUF is the smallest buffer that the host asks ec_buf for.
+export const MIN_BUF: u32 = 1024;
+
+// TTL values that are no milliseconds, in ec_before's ttl_ms and in FIELD_TTL.
+export const TTL_DEFAULT: i64 = 0;
+export const TTL_NONE: i64 = -1;
+export const TTL_KEEP: i64 = -2;
+
+// Flags of ec_before.
+
+// CALL_BATCH is set where the command is on many keys: the guest is called for each.
+export const CALL_BATCH: u32 = 1;
+
+// An action is what ec_before and ec_after return: 0 goes on unchanged; else
+//
+//     action<<56 | cookie<<55 | offset<<32 | length
+//
+// where offset (23 bits) is relative to the call buffer, and the bytes there belong to the guest: the host copies them
+// at once. Cookie says that the guest wrote the header's cookie; it may stand alone.
+export const ACTION_NONE: u64 = 0; // go on
+export const ACTION_KEY: u64 = 1; // before: the bytes are the new key
+export const ACTION_RESPOND: u64 = 2; // before: the bytes are the value, the tiers are not asked. After: the bytes replace the value read
+export const ACTION_DENY: u64 = 3; // before: the command is refused and the bytes are the reason
+export const ACTION_MISS: u64 = 4; // before: a read misses, a write is skipped
+export const ACTION_EXT: u64 = 5; // before: the bytes are a list of patches
+export const ACTION_SHIFT: u64 = 56;
+export const ACTION_COOKIE: u64 = 1 << 55;
+export const OFFSET_SHIFT: u64 = 32;
+export const OFFSET_MASK: u64 = 0x7fffff;
+export const LENGTH_MASK: u64 = 0xffffffff;
+
+// A patch of ACTION_EXT is a u8 field, a u32 length and that many bytes.
+export const FIELD_KEY: u8 = 1; // the new key
+export const FIELD_TTL: u8 = 2; // i64 milliseconds or a TTL constant
+export const FIELD_VALUE: u8 = 3; // the new value of a write
+export const FIELD_NAMESPACE: u8 = 4; // the path of the namespace to move to
+export const PATCH_HEADER: u32 = 5; // bytes before a patch's payload
+
+// An event, 32 bytes.
+export const EVENT_KEY_HASH: u32 = 0; // u64: 0 unless the manifest needs "hash"
+export const EVENT_TIME: u32 = 8; // u64: unix nanoseconds at the end of the command; 0 unless the manifest needs "clock"
+export const EVENT_ELAPSED: u32 = 16; // u32: nanoseconds the command took; 0 unless the manifest needs "clock"
+export const EVENT_VALUE_SIZE: u32 = 20; // u32: length of the value read or written
+export const EVENT_TTL: u32 = 24; // u32: seconds a write asked for, rounded up; 0 default, 0xffffffff none or kept
+export const EVENT_NAMESPACE: u32 = 28; // u16: number of the namespace
+export const EVENT_OP: u32 = 30; // u8: Op, with EVENT_CONTINUED for every key of a command but the first
+export const EVENT_RESULT: u32 = 31; // u8: Outcome in bits 0-3, the tier that answered (1 is the nearest, 0 none) in bits 4-7
+export const EVENT_SIZE: u32 = 32;
+export const EVENT_CONTINUED: u32 = 0x80;
+export const OUTCOME_MASK: u32 = 0x0f;
+export const TIER_SHIFT: u32 = 4;
+// EVENT_BATCH is how many events the host hands over at most, and what it asks ec_events for.
+export const EVENT_BATCH: u32 = 256;
+
+// The statistics block of ec_stats: rows of u64 slots. The first slot of a row is its label, the others are the columns
+// of the manifest's "stats" in their order, a histogram taking HISTOGRAM_SLOTS.
+export const LABEL_OP: u64 = 0; // bits 0-7 of the label: the Op, 0 is all of them
+export const LABEL_NAMESPACE: u64 = 8; // bits 8-23 of the label: the namespace's number, or a Namespace constant
+export const NAMESPACE_ALL: u32 = 0xffff;
+export const NAMESPACE_OTHER: u32 = 0xfffe; // those that had no row left
+// HISTOGRAM_SLOTS is how many slots a log2 histogram takes: slot i counts values v with bit length i, the last also
+// all above. So slot 0 counts zeros, slot i (from 1) values in [2^(i-1), 2^i).
+export const HISTOGRAM_SLOTS: u32 = 40;
+// MAX_STAT_ROWS is how many rows a guest may report.
+export const MAX_STAT_ROWS: u32 = 4096;
+
+// The operations.
+export const OP_GET: u32 = 1;
+export const OP_GET_MANY: u32 = 2;
+export const OP_SET: u32 = 3;
+export const OP_SET_MANY: u32 = 4;
+export const OP_ADD: u32 = 5;
+export const OP_REPLACE: u32 = 6;
+export const OP_COMPARE_AND_SWAP: u32 = 7;
+export const OP_APPEND: u32 = 8;
+export const OP_PREPEND: u32 = 9;
+export const OP_INCREMENT: u32 = 10;
+export const OP_DECREMENT: u32 = 11;
+export const OP_EXISTS: u32 = 12;
+export const OP_TTL: u32 = 13;
+export const OP_EXPIRE: u32 = 14;
+export const OP_DELETE: u32 = 15;
+export const OP_DELETE_MANY: u32 = 16;
+export const OP_CLEAR: u32 = 17;
+export const OP_KEYS: u32 = 18;
+export const OP_RAW: u32 = 19;
+export const OP_COUNT: u32 = 20;
+
+// The outcomes, in events and in ec_after's result (there also with the tier above them).
+export const OUTCOME_NONE: u32 = 0;
+export const OUTCOME_HIT: u32 = 1;
+export const OUTCOME_MISS: u32 = 2;
+export const OUTCOME_STORED: u32 = 3;
+export const OUTCOME_NOT_STORED: u32 = 4;
+export const OUTCOME_BYPASS: u32 = 5;
+export const OUTCOME_DENIED: u32 = 6;
+export const OUTCOME_ERROR: u32 = 7;
+
+// Levels of log.
+export const LOG_DEBUG: u32 = 0;
+export const LOG_INFO: u32 = 1;
+export const LOG_WARN: u32 = 2;
+export const LOG_ERROR: u32 = 3;
+
+// What the functions of capability "kv" return beside lengths and numbers. Entries are the plugin's own: all its instances
+// and versions see the same ones, and they end with the process. A number of kv_add is an entry of 8 bytes. A time to live
+// is in milliseconds, 0 or below is none.
+export const KV_OK: i32 = 0;
+export const KV_ABSENT: i32 = -1; // there is no such entry
+export const KV_FULL: i32 = -2; // the plugin's share is used up, or key or value are too long
+export const KV_DIFFERS: i32 = -3; // the entry is not the expected one
+export const KV_NONE: i32 = -1; // as a length: no entry is expected
+export const KV_FAILED: i64 = i64.MIN_VALUE; // of kv_add: the entry is no number, or KV_FULL
+
+// Kinds of metric_define.
+export const METRIC_COUNTER: u32 = 0;
+export const METRIC_GAUGE: u32 = 1;
+export const METRIC_HISTOGRAM: u32 = 2;
+
+// Bits of ec_init's features, which say what the host has granted besides clock, hash, log and rng.
+export const FEATURE_VALUE: u64 = 1;
+export const FEATURE_KV: u64 = 2;
+export const FEATURE_METRICS: u64 = 4;
+export const FEATURE_TRACE: u64 = 8;
+
+// MAX_RANDOM is how many bytes random gives at once.
+export const MAX_RANDOM: u32 = 4096;
+// MAX_LOG is how much of a text log takes; the rest is cut off.
+export const MAX_LOG: u32 = 4096;
+// MAX_KV_KEY is how long a key of capability "kv" may be.
+export const MAX_KV_KEY: u32 = 1024;
+// MAX_KV_VALUE is how long a value of capability "kv" may be.
+export const MAX_KV_VALUE: u32 = 65536;
+// MAX_METRICS bounds the metrics of a plugin. Their names are 1 to 64 of a-z 0-9 . _ - and begin with a letter or digit.
+export const MAX_METRICS: u32 = 64;
+// MAX_SPAN_ATTRS bounds the attributes of one call, whose keys are named as metrics are.
+export const MAX_SPAN_ATTRS: u32 = 16;
+// MAX_SPAN_VALUE is how much of an attribute's value is taken; the rest is cut off.
+export const MAX_SPAN_VALUE: u32 = 256;
+
+// generated from hostabi by make docs: end
+
+// What the host offers. A manifest lists under "needs" the capability that is named behind a function it uses.
+
+@external("edgecache_1", "log") export declare function log(level: u32, text: usize, len: u32): void; // log
+@external("edgecache_1", "log_enabled") export declare function logEnabled(level: u32): bool; // log
+@external("edgecache_1", "now_ns") export declare function nowNs(): i64; // clock: unix time
+@external("edgecache_1", "mono_ns") export declare function monoNs(): i64; // clock: never goes back
+@external("edgecache_1", "random") export declare function random(at: usize, len: u32): void; // rng
+@external("edgecache_1", "hash64") export declare function hash64(at: usize, len: u32): u64; // XXH64 with seed 0
+
+@external("edgecache_1", "value_read")
+export declare function valueRead(offset: u32, at: usize, len: u32): u32; // value
+@external("edgecache_1", "value_write")
+export declare function valueWrite(at: usize, len: u32): bool; // value
+
+@external("edgecache_1", "kv_get")
+export declare function kvGet(key: usize, keyLen: u32, at: usize, room: u32): i64; // kv
+@external("edgecache_1", "kv_set")
+export declare function kvSet(key: usize, keyLen: u32, value: usize, valueLen: u32, ttlMs: i64): i32; // kv
+@external("edgecache_1", "kv_cas")
+export declare function kvCas(key: usize, keyLen: u32, old: usize, oldLen: u32, value: usize, valueLen: u32, ttlMs: i64): i32; // kv
+@external("edgecache_1", "kv_add")
+export declare function kvAdd(key: usize, keyLen: u32, delta: i64, ttlMs: i64): i64; // kv
+@external("edgecache_1", "kv_delete")
+export declare function kvDelete(key: usize, keyLen: u32): i32; // kv
+
+@external("edgecache_1", "metric_define")
+export declare function metricDefine(kind: u32, name: usize, nameLen: u32): i32; // metrics
+@external("edgecache_1", "counter_add") export declare function counterAdd(metric: i32, delta: u64): void; // metrics
+@external("edgecache_1", "gauge_set") export declare function gaugeSet(metric: i32, value: i64): void; // metrics
+@external("edgecache_1", "hist_record") export declare function histRecord(metric: i32, value: u64): void; // metrics
+
+@external("edgecache_1", "span_attr")
+export declare function spanAttr(key: usize, keyLen: u32, value: usize, valueLen: u32): void; // trace
+
+// Keys up to SMALL bytes, with their namespace, need no more memory than the module begins with; LARGE is the most.
+const SMALL: u32 = 4096 - BUF_KEY;
+const LARGE: u32 = 65536;
+// ANSWER_EXTRA is how much longer than the key and its namespace an answer may be.
+export const ANSWER_EXTRA: u32 = 1024;
+
+let call: usize = memory.data(<i32>(BUF_KEY + SMALL + SMALL + ANSWER_EXTRA), 8);
+let answerAt: usize = call + BUF_KEY + SMALL;
+let roomAt: usize = 0; // of roomLen bytes
+let roomLen: u32 = 0;
+
+// edgecache_abi_hook_1 says which ABI the module was built for.
+export function edgecache_abi_hook_1(): void {}
+
+// ec_buf returns the call buffer, or 0 for a key that is longer than the host has.
+export function ec_buf(size: u32): usize {
+  if (size > BUF_KEY + LARGE) return 0;
+  if (size > BUF_KEY + SMALL && answerAt - call == BUF_KEY + SMALL) {
+    call = heap.alloc(BUF_KEY + LARGE + LARGE + ANSWER_EXTRA);
+    answerAt = call + BUF_KEY + LARGE;
+  }
+  return call;
+}
+
+// key returns where the key is, and in ec_init the configuration.
+// @ts-ignore: decorator
+@inline export function key(): usize { return call + BUF_KEY; }
+
+// answer returns where ANSWER_EXTRA bytes more than the key and its namespace have may be written.
+// @ts-ignore: decorator
+@inline export function answer(): usize { return answerAt; }
+
+// answerOf returns where an answer of n bytes may be written, which an answer to a shorter key has no room for. It takes
+// memory where there is none yet for n: ask for the same n each time.
+export function answerOf(n: u32): usize {
+  if (n > roomLen || roomAt < call) {
+    roomAt = heap.alloc(n);
+    roomLen = n;
+  }
+  return roomAt;
+}
+
+// cookie returns what ec_before left with setCookie, 0 where it left nothing.
+// @ts-ignore: decorator
+@inline export function cookie(): u64 { return load<u64>(call, BUF_COOKIE); }
+
+// setCookie leaves a number for ec_after. The action that ec_before returns must have ACTION_COOKIE added.
+// @ts-ignore: decorator
+@inline export function setCookie(v: u64): void { store<u64>(call, v, BUF_COOKIE); }
+
+// namespaceLen returns the length of the namespace's path, which follows the key.
+// @ts-ignore: decorator
+@inline export function namespaceLen(): u32 { return load<u32>(call, BUF_NAMESPACE_LEN); }
+
+// @ts-ignore: decorator
+@inline export function namespaceId(): u32 { return load<u32>(call, BUF_NAMESPACE_ID); }
+
+// batchIndex returns which key of the command this is, of batchLen.
+// @ts-ignore: decorator
+@inline export function batchIndex(): u32 { return load<u32>(call, BUF_BATCH_INDEX); }
+
+// @ts-ignore: decorator
+@inline export function batchLen(): u32 { return load<u32>(call, BUF_BATCH_LEN); }
+
+// act returns the action with len bytes at the given place, which is in the call buffer or the answer.
+// @ts-ignore: decorator
+@inline export function act(action: u64, at: usize, len: u32): u64 {
+  return action << ACTION_SHIFT | <u64>(at - call) << OFFSET_SHIFT | len;
+}
+
+// deny returns the action that refuses the command for a reason of at most 300 characters.
+export function deny(reason: string): u64 {
+  return act(ACTION_DENY, answerAt, <u32>(write(answerAt, reason) - answerAt));
+}
+
+// patch writes a patch of len bytes and returns where the next one goes.
+export function patch(at: usize, field: u8, from: usize, len: u32): usize {
+  return copy(patchHeader(at, field, len), from, len);
+}
+
+// patchTTL writes a patch of the time to live and returns where the next one goes.
+export function patchTTL(at: usize, ms: i64): usize {
+  at = patchHeader(at, FIELD_TTL, 8);
+  store<i64>(at, ms);
+  return at + 8;
+}
+
+// patchHeader writes what stands before a patch's len bytes and returns where those go.
+export function patchHeader(at: usize, field: u8, len: u32): usize {
+  store<u8>(at, field);
+  store<u32>(at, len, 1);
+  return at + PATCH_HEADER;
+}
+
+// label returns the first slot of a row of statistics.
+// @ts-ignore: decorator
+@inline export function label(op: u32, namespaceId: u32): u64 {
+  return <u64>op << LABEL_OP | <u64>namespaceId << LABEL_NAMESPACE;
+}
+
+// block returns what ec_stats returns: where the rows are and how many.
+// @ts-ignore: decorator
+@inline export function block(rows: usize, n: u32): u64 { return <u64>rows << 32 | n; }
+
+// copy copies len bytes between places that do not overlap and returns where they end. It does not leave the guest's
+// code for few.
+// @ts-ignore: decorator
+@inline export function copy(to: usize, from: usize, len: u32): usize {
+  if (len > 128) memory.copy(to, from, len);
+  else if (len < 8) for (let i: u32 = 0; i < len; i++) store<u8>(to + i, load<u8>(from + i));
+  else {
+    for (let i: u32 = 0; i < len - 8; i += 8) store<u64>(to + i, load<u64>(from + i));
+    store<u64>(to + len - 8, load<u64>(from + len - 8)); // overlaps the word before it unless len is a multiple of 8
+  }
+  return to + len;
+}
+
+// equal reports whether len bytes are the same.
+export function equal(a: usize, b: usize, len: u32): bool {
+  for (let i: u32 = 0; i < len; i++) {
+    if (load<u8>(a + i) != load<u8>(b + i)) return false;
+  }
+  return true;
+}
+
+// write writes a text of at most 300 characters as UTF-8 and returns where it ends.
+export function write(at: usize, text: string): usize {
+  return at + String.UTF8.encodeUnsafe(changetype<usize>(text), min(text.length, 300), at);
+}
+
+// writeNumber writes a number in decimal and returns where it ends.
+export function writeNumber(at: usize, n: u64): usize {
+  let digits = 1;
+  for (let rest = n; rest >= 10; rest /= 10) digits++;
+  for (let i = digits - 1; i >= 0; i--, n /= 10) store<u8>(at + i, <u8>(0x30 + n % 10));
+  return at + digits;
+}
+
+// abort is what a failed guest ends with (see --use above): it logs why and where, and traps.
+export function abort(message: string | null, file: string | null, line: u32, column: u32): void {
+  const text = memory.data(2048);
+  let at = write(text, message ? message : "abort");
+  at = write(at, " at ");
+  at = write(at, file ? file : "?");
+  store<u8>(at, 0x3a); // a colon
+  at = writeNumber(at + 1, line);
+  log(LOG_ERROR, text, <u32>(at - text));
+  unreachable();
+}
