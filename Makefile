@@ -16,7 +16,7 @@ LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which 
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-wire demo tools servers bootstrap dist clean
+.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -31,7 +31,7 @@ test: servers
 	EDGECACHE_REQUIRE_SERVERS=1 $(GO) test ./...
 
 ## check: everything else that must hold
-check: lint race fuzz wasm-check size demo
+check: lint race fuzz wasm-check guests size demo
 
 ## race: all tests with the race detector; the architecture and the generated documents are tests too
 race: servers
@@ -60,6 +60,17 @@ wasm:
 wasm-check:
 	@tools/install.sh clang=clang wasm-ld=lld
 	$(MAKE) -C wasm-examples check
+
+## guests: build the example plugins in every language and test them, and the hostile ones
+guests: compilers
+	$(MAKE) -C wasm-examples
+	EDGECACHE_REQUIRE_GUESTS=1 $(GO) test ./wasm-examples/... ./hostabi/... ./plugins/... ./internal/...
+
+## compilers: install what builds guests; Zig, which npm need not have, is left out where it fails
+compilers:
+	@tools/install.sh clang=clang wasm-ld=lld wat2wasm=wabt node=nodejs npm=npm /usr/bin/rustc=rustc \
+		/usr/lib/rustlib/wasm32-unknown-unknown/lib=libstd-rust-dev-wasm32
+	@cd wasm-examples && { [ -x node_modules/.bin/asc ] || npm install --no-package-lock --no-fund --no-audit; }
 
 ## size: compare the release binary's size with its limit
 size: build

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs the Debian packages of the programs that are missing: install.sh PROGRAM=PACKAGE...
+# Installs the Debian packages of the programs, or files by their whole path, that are missing: install.sh PROGRAM=PACKAGE...
 # No service is started: a server that comes with a package is for tests to start, privately.
 set -eu
 packages=
 for pair in "$@"; do
-	command -v "${pair%%=*}" >/dev/null 2>&1 || packages="$packages ${pair#*=}"
+	[ -e "${pair%%=*}" ] || command -v "${pair%%=*}" >/dev/null 2>&1 || packages="$packages ${pair#*=}"
 done
 [ -n "$packages" ] || exit 0
 
