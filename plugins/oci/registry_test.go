@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,9 +143,10 @@ func TestInterruptedPush(t *testing.T) {
 		t.Fatal(err)
 	}
 	proxy := httputil.NewSingleHostReverseProxy(behind)
-	var broken func(*http.Request) bool
+	honest := func(*http.Request) bool { return false }
+	var broken atomic.Pointer[func(*http.Request) bool]
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if broken(q) {
+		if (*broken.Load())(q) {
 			panic(http.ErrAbortHandler)
 		}
 		proxy.ServeHTTP(w, q) // keeps the host, so that the registry sends uploads through here, too
@@ -153,7 +155,7 @@ func TestInterruptedPush(t *testing.T) {
 	reference := strings.TrimPrefix(front.URL, "http://") + "/hitratio:1"
 	wasm, manifest := bare(t)
 	first, second := newPlugin(t, wasm, manifest, nil), newPlugin(t, module(t), nil, []byte("signature"))
-	broken = func(*http.Request) bool { return false }
+	broken.Store(&honest)
 	want, err := Push(t.Context(), reference, first, plain())
 	if err != nil {
 		t.Fatal(err)
@@ -167,11 +169,11 @@ func TestInterruptedPush(t *testing.T) {
 			return q.Method == http.MethodPut && strings.Contains(q.URL.Path, "/manifests/")
 		},
 	} {
-		broken = at
+		broken.Store(&at)
 		if ref, err := Push(t.Context(), reference, second, plain()); err == nil {
 			t.Errorf("a push broken off at %s succeeded: %+v", name, ref)
 		}
-		broken = func(*http.Request) bool { return false }
+		broken.Store(&honest)
 		if _, got, err := Pull(t.Context(), reference, plain()); err != nil || got.Digest != want.Digest {
 			t.Errorf("after a push broken off at %s the tag means %v, %v; want %v", name, got.Digest, err, want.Digest)
 		}
