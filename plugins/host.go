@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,12 +23,15 @@ type HostOptions struct {
 	CacheDir string
 	// Logger receives what guests log and how they fail. nil discards it.
 	Logger *slog.Logger
+	// LogBurst is how many lines a plugin may log at once before it is held to 5 a second. 0 means 20.
+	LogBurst int
 }
 
 // Host runs plugins. Its methods are safe for concurrent use.
 type Host struct {
-	logger *slog.Logger
-	cache  wazero.CompilationCache
+	logger   *slog.Logger
+	logBurst int64
+	cache    wazero.CompilationCache
 
 	mu       sync.Mutex
 	closed   bool                // guarded by mu
@@ -46,7 +50,10 @@ func NewHost(ctx context.Context, o HostOptions) (*Host, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	h := &Host{logger: o.Logger, runtimes: make(map[uint32]*runtime), plugins: make(map[*Plugin]bool)}
+	h := &Host{
+		logger: o.Logger, logBurst: int64(cmp.Or(o.LogBurst, logBurst)),
+		runtimes: make(map[uint32]*runtime), plugins: make(map[*Plugin]bool),
+	}
 	if h.logger == nil {
 		h.logger = slog.New(slog.DiscardHandler)
 	}

@@ -82,7 +82,7 @@ func (t *callTotals) add(in *instance) {
 // Load checks and compiles a module and sets up its first instance. Nothing of it runs before all checks have passed.
 // Errors say what is wrong with the module, and what to do.
 func (h *Host) Load(ctx context.Context, src Source) (*Plugin, error) {
-	p := &Plugin{host: h, name: src.Name}
+	p := &Plugin{host: h, name: src.Name, limiter: limiter{burst: h.logBurst}}
 	if p.name == "" {
 		if m, err := src.manifest(); err == nil {
 			p.name = m.Name

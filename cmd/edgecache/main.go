@@ -50,13 +50,13 @@ func execute(ctx context.Context, args []string, s streams, lookupEnv func(strin
 	root := a.root()
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return config.FromEnv(cmd.Flags(), a.lookupEnv) }
 	started := false // past flags, variables and arguments
-	for _, sub := range root.Commands() {
-		run := sub.RunE
-		sub.RunE = func(cmd *cobra.Command, args []string) error {
+	eachCommand(root, func(cmd *cobra.Command) {
+		run := cmd.RunE
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			started = true
 			return run(cmd, args)
 		}
-	}
+	})
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
@@ -69,6 +69,16 @@ func execute(ctx context.Context, args []string, s streams, lookupEnv func(strin
 	default:
 		fmt.Fprintf(s.err, "edgecache: %v\n", err)
 		return exitFailed
+	}
+}
+
+// eachCommand calls fn with the commands at and below cmd that do something themselves.
+func eachCommand(cmd *cobra.Command, fn func(*cobra.Command)) {
+	if cmd.RunE != nil {
+		fn(cmd)
+	}
+	for _, sub := range cmd.Commands() {
+		eachCommand(sub, fn)
 	}
 }
 
@@ -90,6 +100,6 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return config.FlagError(err) })
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(a.out, cmd) })
 	root.AddCommand(a.runCommand(), a.getCommand(), a.setCommand(), a.delCommand(), a.incrCommand(), a.ttlCommand(),
-		a.keysCommand(), a.statsCommand(), a.versionCommand())
+		a.keysCommand(), a.statsCommand(), a.pluginCommand(), a.versionCommand())
 	return root
 }

@@ -60,6 +60,12 @@ func House() []Rule {
 			Path: "cmd/edgecache", Files: []string{"plugins.go"},
 			Ours: []string{"hostabi", "internal/config", "plugins", "wasm-examples"},
 		},
+		{
+			Path:   "cmd/edgecache",
+			Files:  []string{"plugin.go", "plugin_bench.go", "plugin_build.go", "plugin_inspect.go", "plugin_new.go", "plugin_pack.go", "plugin_try.go"},
+			Ours:   []string{"core", "hostabi", "internal/config", "internal/project", "internal/scenario", "plugins"},
+			Others: []string{"github.com/spf13/cobra"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
@@ -70,6 +76,10 @@ func House() []Rule {
 		{Path: "wasm-examples"},
 		{Path: "internal/archtest"},
 		{Path: "internal/config", Others: []string{"github.com/spf13/pflag"}},
+		{
+			Path: "internal/scenario", // a cache of its own, so it wires one
+			Ours: []string{"backends/memory", "core", "frontends/resp", "hostabi", "plugins"},
+		},
 		{Path: "internal/telemetry", Others: []string{otelAPI + "/...", "github.com/prometheus/client_golang/prometheus/..."}, HTTP: true},
 		// What follows serves tests alone.
 		{Path: "internal/otlptest", Others: []string{"go.opentelemetry.io/proto/otlp/...", "google.golang.org/protobuf/proto"}, HTTP: true},

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/internal/config"
+	"github.com/edgecache/edgecache/plugins"
+)
+
+// pluginCommand returns "edgecache plugin", which only has commands below it.
+func (a *app) pluginCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plugin",
+		Short: "Make plugins, test them and look at them",
+		Example: `  edgecache plugin new mine --lang c && cd mine
+  edgecache plugin build && edgecache plugin test .
+  edgecache plugin inspect mine.wasm`,
+	}
+	cmd.AddCommand(a.pluginTestCommand())
+	return cmd
+}
+
+// readModule returns the plugin at path, a module or a folder with one module in it, and the module's path. The manifest
+// is that of the file beside the module with .json added to its name, or of manifest.json in its folder; if there is
+// neither, the one in the module counts.
+func readModule(path string) (src plugins.Source, module string, err error) {
+	if module, err = findModule(path); err != nil {
+		return src, "", err
+	}
+	if src.Wasm, err = readWasm(module); err != nil {
+		return src, "", err
+	}
+	for _, beside := range []string{module + hostabi.ManifestSuffix, filepath.Join(filepath.Dir(module), "manifest.json")} {
+		src.Manifest, err = os.ReadFile(beside)
+		if err == nil {
+			return src, module, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return src, "", err
+		}
+	}
+	return src, module, nil
+}
+
+// readWasm reads a module, but not what is too large for one.
+func readWasm(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case info.Size() > hostabi.MaxModule:
+		return nil, fmt.Errorf("%s: module of %d bytes: at most %d are allowed", path, info.Size(), hostabi.MaxModule)
+	}
+	return os.ReadFile(path)
+}
+
+// findModule returns path, or the module in it if it is a folder.
+func findModule(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	found, err := filepath.Glob(filepath.Join(escapeGlob(path), "*.wasm"))
+	switch {
+	case err != nil:
+		return "", err
+	case len(found) == 0:
+		return "", fmt.Errorf("%s: there is no module (*.wasm): build it with \"edgecache plugin build %s\"", path, path)
+	case len(found) > 1:
+		return "", fmt.Errorf("%s: there are %d modules: name one of %s", path, len(found), strings.Join(found, ", "))
+	}
+	return found[0], nil
+}
+
+// escapeGlob returns a pattern that matches path alone.
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// compiledDir is where compiled plugins are kept unless a server is told otherwise, or "".
+func compiledDir() string { return config.NewRun().CacheDir() }
