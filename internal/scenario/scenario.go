@@ -224,6 +224,9 @@ func parseConfig(text string) (action, error) {
 	if err == nil && rest != "" {
 		err = fmt.Errorf("%.80q follows the JSON", rest)
 	}
+	if string(config) == "{}" { // the default, which suits plugins that take no configuration, too
+		config = nil
+	}
 	return configure{config}, err
 }
 
