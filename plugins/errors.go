@@ -20,12 +20,14 @@ const (
 	FailureStack                       // its stack is exhausted
 	FailureExit                        // it ended itself
 	FailureProtocol                    // it returned or passed what the ABI does not allow
+	FailureFuel                        // it used up its fuel
+	FailureTime                        // it took too long by the clock
 	FailureHost                        // the runtime or the host panicked
 	FailureStart                       // a new instance could not be made
 	failureKinds
 )
 
-var failureNames = [failureKinds]string{"trap", "memory", "stack", "exit", "protocol", "host", "start"}
+var failureNames = [failureKinds]string{"trap", "memory", "stack", "exit", "protocol", "fuel", "time", "host", "start"}
 
 // String returns the kind's name as it stands in logs and statistics.
 func (k FailureKind) String() string { return failureNames[k] }
@@ -40,10 +42,16 @@ type GuestError struct {
 	Err error
 	// Trace is the guest's stack, innermost first, if there is one.
 	Trace string
+	// Words are what the guest wrote to its standard error or logged as an error last, up to 4 KiB: why it panicked.
+	Words string
 }
 
 func (e *GuestError) Error() string {
-	return fmt.Sprintf("plugin %s: %s: %s: %v", e.Plugin, e.Call, e.Kind, e.Err)
+	words, _, _ := strings.Cut(e.Words, "\n")
+	if words != "" {
+		words = " (" + words + ")"
+	}
+	return fmt.Sprintf("plugin %s: %s: %s: %v%s", e.Plugin, e.Call, e.Kind, e.Err, words)
 }
 
 // Unwrap returns core.ErrPlugin and the cause.
@@ -59,6 +67,16 @@ type panicError struct{ value any }
 
 func (e panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
+// failure is a call that failed, with what only its instance knew.
+type failure struct {
+	error  // of the runtime
+	kind   FailureKind
+	reason error // why the host stopped it, with kind; nil if it did not
+	words  string
+}
+
+func (f *failure) Unwrap() error { return f.error }
+
 // guestError describes what went wrong in a call.
 func guestError(plugin, call string, err error) *GuestError {
 	if guest, ok := errors.AsType[*GuestError](err); ok {
@@ -66,6 +84,12 @@ func guestError(plugin, call string, err error) *GuestError {
 	}
 	text, trace, _ := strings.Cut(err.Error(), "\nwasm stack trace:\n")
 	e := &GuestError{Plugin: plugin, Call: call, Kind: failureKind(err, text), Err: err, Trace: trace}
+	if f, ok := errors.AsType[*failure](err); ok {
+		if e.Words = f.words; f.reason != nil {
+			e.Kind, e.Err = f.kind, f.reason
+			return e
+		}
+	}
 	if trace != "" {
 		text, _, _ = strings.Cut(text, " (recovered by wazero)")
 		e.Err = errors.New(strings.TrimPrefix(text, "wasm error: "))

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -28,9 +29,7 @@ func hostFunctions() []hostFunction {
 		hostabi.HostNow:        func(_ context.Context, _ api.Module, s []uint64) { s[0] = uint64(time.Now().UnixNano()) },
 		hostabi.HostMono:       func(_ context.Context, _ api.Module, s []uint64) { s[0] = uint64(core.Clock()) },
 		hostabi.HostRandom:     hostRandom,
-		hostabi.HostHash: func(_ context.Context, m api.Module, s []uint64) {
-			s[0] = xxhash.Sum64(region(m, "hash64", s[0], s[1]))
-		},
+		hostabi.HostHash:       hostHash,
 	}
 	var all []hostFunction
 	for _, f := range hostabi.HostFunctions() {
@@ -67,11 +66,29 @@ func (c *guestContext) Value(key any) any {
 	return nil
 }
 
-func hostRandom(_ context.Context, m api.Module, s []uint64) {
+func hostHash(ctx context.Context, m api.Module, s []uint64) {
+	b := region(m, "hash64", s[0], s[1])
+	chargeBytes(ctx, len(b))
+	s[0] = xxhash.Sum64(b)
+}
+
+// chargeBytes makes a guest pay for n bytes of work that the host does for it. Few cost no more than the call itself.
+func chargeBytes(ctx context.Context, n int) {
+	if n > freeBytes {
+		ctx.Value(callerKey{}).(*instance).tank.charge(int64(n))
+	}
+}
+
+// freeBytes is how many bytes of work come with a call of the host.
+const freeBytes = 256
+
+func hostRandom(ctx context.Context, m api.Module, s []uint64) {
 	if uint32(s[1]) > hostabi.MaxRandom {
 		panic(protocolf("asked for %d random bytes: at most %d are given at once", uint32(s[1]), hostabi.MaxRandom))
 	}
-	_, _ = rand.Read(region(m, "random", s[0], s[1])) // never fails
+	b := region(m, "random", s[0], s[1])
+	chargeBytes(ctx, 16*len(b)) // which it is slower at
+	_, _ = rand.Read(b)         // never fails
 }
 
 func hostLogEnabled(ctx context.Context, _ api.Module, s []uint64) {
@@ -84,9 +101,13 @@ func hostLogEnabled(ctx context.Context, _ api.Module, s []uint64) {
 }
 
 func hostLog(ctx context.Context, m api.Module, s []uint64) {
-	p := ctx.Value(callerKey{}).(*instance).version.plugin
-	text := region(m, "log", s[1], s[2])
-	p.logGuest(logLevel(s[0]), text)
+	in := ctx.Value(callerKey{}).(*instance)
+	level, text := logLevel(s[0]), region(m, "log", s[1], s[2])
+	text = text[:min(len(text), hostabi.MaxLog)]
+	if level == slog.LevelError {
+		in.output.said = append(in.output.said[:0], text...)
+	}
+	in.version.plugin.logGuest(level, text)
 }
 
 func logLevel(level uint64) slog.Level {
@@ -104,7 +125,6 @@ func logLevel(level uint64) slog.Level {
 
 // logGuest writes a guest's line, if there is room for it.
 func (p *Plugin) logGuest(level slog.Level, text []byte) {
-	text = text[:min(len(text), hostabi.MaxLog)]
 	p.log(level, "plugin says", slog.String("text", strings.ToValidUTF8(string(text), "\uFFFD")))
 }
 
@@ -125,15 +145,35 @@ func (p *Plugin) log(level slog.Level, message string, attrs ...slog.Attr) {
 	p.host.logger.LogAttrs(ctx, level, message, attrs...)
 }
 
-// logWriter makes lines of the log from what a WASI guest writes to its standard output or error.
-type logWriter struct {
+// output is what a guest has said in a call: written to its standard output or error, if it has those, or logged as an
+// error. If the call fails, these are its last words.
+type output struct {
 	plugin *Plugin
-	level  slog.Level
+	text   []byte // written
+	said   []byte // logged
 }
 
-func (w logWriter) Write(b []byte) (int, error) {
-	if text := strings.TrimSpace(string(b[:min(len(b), hostabi.MaxLog)])); text != "" {
-		w.plugin.logGuest(w.level, []byte(text))
-	}
+// Write keeps what a guest of WASI writes, as far as there is room, until the call has ended: runtimes write in pieces.
+func (o *output) Write(b []byte) (int, error) {
+	o.text = append(o.text, b[:min(len(b), hostabi.MaxLog-len(o.text))]...)
 	return len(b), nil
+}
+
+// flush logs what was written.
+func (o *output) flush() {
+	if text := bytes.TrimSpace(o.text); len(text) > 0 {
+		o.plugin.logGuest(slog.LevelInfo, text)
+	}
+	o.text, o.said = o.text[:0], o.said[:0]
+}
+
+// take returns the last words.
+func (o *output) take() string {
+	text := o.text
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = o.said
+	}
+	words := strings.ToValidUTF8(string(bytes.TrimSpace(text)), "\uFFFD")
+	o.text, o.said = o.text[:0], o.said[:0]
+	return words
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
@@ -25,13 +26,23 @@ type HostOptions struct {
 	Logger *slog.Logger
 	// LogBurst is how many lines a plugin may log at once before it is held to 5 a second. 0 means 20.
 	LogBurst int
+	// CallTimeout is how long a guest may take for a command or a batch of events, by the wall clock, to the millisecond.
+	// 0 means 100 ms. Fuel stops most guests long before; this is for those that were given much, or wait in the host.
+	CallTimeout time.Duration
+	// Unmetered runs guests as they are, without fuel and watchdog, and with lines of source in traces where the module has
+	// them. It is for debugging: a guest that does not end then hangs the process.
+	Unmetered bool
 }
 
 // Host runs plugins. Its methods are safe for concurrent use.
 type Host struct {
-	logger   *slog.Logger
-	logBurst int64
-	cache    wazero.CompilationCache
+	logger    *slog.Logger
+	logBurst  int64
+	cache     wazero.CompilationCache
+	cacheDir  string
+	timeout   time.Duration
+	unmetered bool
+	dog       *watchdog
 
 	mu       sync.Mutex
 	closed   bool                // guarded by mu
@@ -50,8 +61,12 @@ func NewHost(ctx context.Context, o HostOptions) (*Host, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if o.CallTimeout < 0 {
+		return nil, fmt.Errorf("plugins: timeout of a call %v: must not be below 0", o.CallTimeout)
+	}
 	h := &Host{
-		logger: o.Logger, logBurst: int64(cmp.Or(o.LogBurst, logBurst)),
+		logger: o.Logger, cacheDir: o.CacheDir, timeout: cmp.Or(o.CallTimeout, defaultTimeout), unmetered: o.Unmetered,
+		logBurst: int64(cmp.Or(o.LogBurst, logBurst)),
 		runtimes: make(map[uint32]*runtime), plugins: make(map[*Plugin]bool),
 	}
 	if h.logger == nil {
@@ -59,15 +74,19 @@ func NewHost(ctx context.Context, o HostOptions) (*Host, error) {
 	}
 	if o.CacheDir == "" {
 		h.cache = wazero.NewCompilationCache()
-		return h, nil
+	} else {
+		cache, err := wazero.NewCompilationCacheWithDir(o.CacheDir)
+		if err != nil {
+			return nil, fmt.Errorf("plugins: cache of compiled code in %s: %w", o.CacheDir, err)
+		}
+		h.cache = cache
 	}
-	cache, err := wazero.NewCompilationCacheWithDir(o.CacheDir)
-	if err != nil {
-		return nil, fmt.Errorf("plugins: cache of compiled code in %s: %w", o.CacheDir, err)
-	}
-	h.cache = cache
+	h.dog = newWatchdog()
 	return h, nil
 }
+
+// defaultTimeout is how long a call may take unless the host was told otherwise.
+const defaultTimeout = 100 * time.Millisecond
 
 // runtime returns the runtime for guests of up to pages of memory.
 func (h *Host) runtime(pages uint32) (*runtime, error) {
@@ -90,7 +109,7 @@ var errHostClosed = errors.New("the plugin host is closed")
 
 func (h *Host) newRuntime(pages uint32) (*runtime, error) {
 	ctx := context.Background() // outlives the call
-	config := wazero.NewRuntimeConfig().WithCompilationCache(h.cache).WithMemoryLimitPages(pages).WithDebugInfoEnabled(false)
+	config := wazero.NewRuntimeConfig().WithCompilationCache(h.cache).WithMemoryLimitPages(pages).WithDebugInfoEnabled(h.unmetered)
 	r := &runtime{Runtime: wazero.NewRuntimeWithConfig(ctx, config)}
 	r.wasi = sync.OnceValue(func() error {
 		_, err := wasi_snapshot_preview1.Instantiate(ctx, r)
@@ -144,5 +163,6 @@ func (h *Host) Close(ctx context.Context) error {
 	for _, r := range h.runtimes { // no longer changed
 		errs = append(errs, r.Close(ctx))
 	}
+	h.dog.close()
 	return errors.Join(append(errs, h.cache.Close(ctx))...)
 }

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -44,27 +45,65 @@ type instance struct {
 	header           hostabi.Header // what it holds
 	events           uint32         // the buffer of events
 
+	tank   tank
+	timer  *timer // nil where the host does not meter
+	output output
+
 	calls, nanos uint64 // calls made, and an estimate of their time
 	rested       uint64 // calls made when the guest last had time for itself
 
-	_ [56]byte // whole cache lines: instances of different goroutines must not share one
+	_ [24]byte // whole cache lines: instances of different goroutines must not share one
 }
 
-// call enters the guest. It is the one place where that happens, so the place for a budget. The runtime turns panics, those
-// of host functions included, into errors.
-func (in *instance) call(f api.Function, stack []uint64) error {
-	if in.calls++; in.calls%timedCalls == 0 {
-		return in.timed(f, stack)
+// call enters the guest. It is the one place where that happens. The runtime turns panics, those of host functions included,
+// into errors.
+func (in *instance) call(kind callKind, f api.Function, stack []uint64) error {
+	if in.tank.kind != kind {
+		in.tank.ready(kind, in.version.allowances[kind])
 	}
-	return f.CallWithStack(&in.ctx, stack)
+	if in.calls++; in.calls%timedCalls == 0 || in.tank.may.ticks != 0 {
+		return in.callSlowly(f, stack)
+	}
+	if err := f.CallWithStack(&in.ctx, stack); err != nil {
+		return in.failure(err, false)
+	}
+	in.tank.settle()
+	return nil
 }
 
-// timed is the call that stands for all since the one before it.
-func (in *instance) timed(f api.Function, stack []uint64) error {
-	start := core.Clock()
+// callSlowly is call for one that is watched, or timed: that stands for all since the one before it.
+func (in *instance) callSlowly(f api.Function, stack []uint64) error {
+	watched, timed := in.tank.may.ticks != 0 && in.timer != nil, in.calls%timedCalls == 0
+	var start int64
+	if timed {
+		start = core.Clock()
+	}
+	if watched {
+		in.timer.start(in.tank.may.ticks)
+	}
 	err := f.CallWithStack(&in.ctx, stack)
-	in.nanos += uint64(core.Clock()-start) * timedCalls
-	return err
+	stopped := watched && in.timer.end()
+	if timed {
+		in.nanos += uint64(core.Clock()-start) * timedCalls
+	}
+	if err != nil {
+		return in.failure(err, stopped)
+	}
+	in.tank.settle()
+	in.output.flush()
+	return nil
+}
+
+// failure says why a call failed.
+func (in *instance) failure(err error, stopped bool) error {
+	f := &failure{error: err, words: in.output.take()}
+	switch {
+	case stopped:
+		f.kind, f.reason = FailureTime, fmt.Errorf("it took longer than %v", time.Duration(in.tank.may.ticks)*tick)
+	case in.tank.empty():
+		f.kind, f.reason = FailureFuel, fmt.Errorf("it used up %d units", in.tank.may.full)
+	}
+	return f
 }
 
 // tired reports whether the guest should have time for itself.
@@ -76,16 +115,16 @@ func (in *instance) rest() error {
 		return nil
 	}
 	in.rested = in.calls
-	return in.call(in.idle, nil)
+	return in.call(callAside, in.idle, nil)
 }
 
 // errRefused says that the guest has no room for a key. It is no failure.
 var errRefused = protocolf("%s has no room for it", hostabi.ExportBuf)
 
-// room sees to a call buffer of size bytes, which is more than it has.
-func (in *instance) room(size int) error {
+// room sees to a call buffer of size bytes, which is more than it has, as part of a call of that kind.
+func (in *instance) room(kind callKind, size int) error {
 	in.stack[0] = uint64(size)
-	if err := in.call(in.buf, in.stack[:1]); err != nil {
+	if err := in.call(kind, in.buf, in.stack[:1]); err != nil {
 		return err
 	}
 	addr := uint32(in.stack[0])
@@ -109,7 +148,7 @@ func (in *instance) frame(cmd *core.Command, i int, key string) ([]byte, error) 
 		return nil, errRefused
 	}
 	if size += hostabi.BufKey; size > int(in.bufSize) {
-		if err := in.room(size); err != nil {
+		if err := in.room(callHook, size); err != nil {
 			return nil, err
 		}
 	}
@@ -144,9 +183,12 @@ func (in *instance) callBefore(cmd *core.Command, i int, key string) (uint64, er
 	if cmd.Op.Many() {
 		flags = hostabi.CallBatch
 	}
+	if in.calls%timedCalls == 0 {
+		in.version.plugin.samples.add(cmd.Op, cmd.Namespace, key)
+	}
 	s := &in.stack // written word by word: an array literal is made elsewhere and copied, which stalls
 	s[0], s[1], s[2], s[3], s[4] = uint64(cmd.Op), uint64(len(key)), size, uint64(ttlMillis(cmd.TTL)), flags
-	err := in.call(in.before, s[:])
+	err := in.call(callHook, in.before, s[:])
 	return s[0], err
 }
 
@@ -168,7 +210,7 @@ func (in *instance) callAfter(cmd *core.Command, res *core.Result, i int, item *
 	result := uint64(item.Outcome) | uint64(item.Tier)<<hostabi.TierShift
 	s := &in.stack
 	s[0], s[1], s[2], s[3], s[4] = uint64(cmd.Op), uint64(len(key)), result, elapsed, size
-	err = in.call(in.after, s[:])
+	err = in.call(callHook, in.after, s[:])
 	return s[0], err
 }
 
@@ -186,7 +228,7 @@ func (in *instance) readStats(t *hostabi.StatTable) error {
 	if in.stats == nil {
 		return nil
 	}
-	if err := in.call(in.stats, in.stack[:1]); err != nil {
+	if err := in.call(callAside, in.stats, in.stack[:1]); err != nil {
 		return err
 	}
 	addr, rows := hostabi.SplitStats(in.stack[0])

@@ -109,9 +109,9 @@ func TestLoadRefuses(t *testing.T) {
 			wasm: change(func(m *module) { m.imports = []string{"edgecache_1.now_ns:>I"} }),
 			want: `import edgecache_1.now_ns: belongs to capability "clock": list it under needs in the manifest`,
 		},
-		"reserved import": {
-			wasm: change(func(m *module) { m.imports = []string{"edgecache_1.kv_get:ii>i"} }),
-			want: `import edgecache_1.kv_get: belongs to capability "kv", which this version of the host does not offer`,
+		"import of a capability": {
+			wasm: change(func(m *module) { m.imports = []string{"edgecache_1.kv_get:iiii>I"} }),
+			want: `import edgecache_1.kv_get: belongs to capability "kv": list it under needs in the manifest`,
 		},
 		"WASI import": {
 			wasm: change(func(m *module) { m.imports = []string{"wasi_snapshot_preview1.path_open:iiiiIIiii>i"} }),
@@ -233,7 +233,7 @@ func TestTablesAreClamped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wasm, err := transform(mod, m.bytes())
+	wasm, err := (&Host{}).transform(mod, m.bytes())
 	if err != nil {
 		t.Fatal(err)
 	}

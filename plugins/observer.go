@@ -14,6 +14,7 @@ import (
 type observer struct {
 	plugin *Plugin
 	spec   core.ObserverSpec
+	queue  *queue // nil: commands wait for the guest
 }
 
 var (
@@ -22,13 +23,14 @@ var (
 )
 
 // Observer returns the plugin as an observer, or nil if it does not observe. All events go to one instance, one batch at a
-// time, so that the guest's state is that of all of them. Where the guest fails on a batch, its events count as lost.
+// time, so that the guest's state is that of all of them. Where the guest fails on a batch, its events count as lost. So do
+// those that a plugin whose manifest says lossy can't keep up with.
 func (p *Plugin) Observer() core.Observer {
 	v := p.current.Load()
 	if v == nil || v.observers == nil {
 		return nil
 	}
-	return &observer{plugin: p, spec: core.ObserverSpec{
+	return &observer{plugin: p, queue: p.queue, spec: core.ObserverSpec{
 		Name: p.name, Ops: opMask(v.manifest, core.AllOps),
 		Clock: v.manifest.NeedsCapability("clock"), KeyHash: v.manifest.NeedsCapability("hash"),
 	}}
@@ -41,27 +43,36 @@ func (o *observer) Report() (core.Report, error) { return o.plugin.Report() }
 func (o *observer) Observe(events []core.Event) {
 	for len(events) > 0 {
 		n := min(len(events), hostabi.EventBatch)
-		if !o.observe(events[:n]) {
-			o.plugin.lost.Add(uint64(n))
+		if o.queue != nil {
+			o.queue.put(events[:n])
+		} else {
+			o.plugin.observe(events[:n])
 		}
 		events = events[n:]
 	}
 }
 
-// observe hands one batch over and reports whether the guest took it.
-func (o *observer) observe(events []core.Event) bool {
-	v, in := o.enter()
+// observe hands one batch over. If the guest does not take it, it is lost.
+func (p *Plugin) observe(events []core.Event) {
+	if !p.handOver(events) {
+		p.lost.Add(uint64(len(events)))
+	}
+}
+
+// handOver reports whether the guest took a batch.
+func (p *Plugin) handOver(events []core.Event) bool {
+	v, in := p.enter()
 	if in == nil {
 		return false
 	}
 	probe := !v.breaker.closed()
-	err := in.handOver(events)
+	err := in.take(events)
 	if err == nil {
 		err = in.rest()
 	}
 	if err != nil {
 		v.observers.discard(in)
-		o.plugin.failed(v, guestError(o.plugin.name, hostabi.ExportObserve, err), probe)
+		p.failed(v, guestError(p.name, hostabi.ExportObserve, err), probe)
 		return false
 	}
 	if probe {
@@ -72,15 +83,15 @@ func (o *observer) observe(events []core.Event) bool {
 }
 
 // enter returns the instance and its version, or nil where there is none to be called.
-func (o *observer) enter() (*version, *instance) {
+func (p *Plugin) enter() (*version, *instance) {
 	for {
-		v := o.plugin.current.Load()
+		v := p.current.Load()
 		if v == nil {
 			return nil, nil
 		}
 		probe := !v.breaker.closed()
 		if probe && !v.breaker.probe(core.Clock()) {
-			o.plugin.skipped.Add(1)
+			p.skipped.Add(1)
 			return nil, nil
 		}
 		in, err := v.observers.acquire(context.Background())
@@ -88,19 +99,19 @@ func (o *observer) enter() (*version, *instance) {
 		case err == nil:
 			return v, in
 		case !errors.Is(err, errRetired):
-			o.plugin.failed(v, guestError(o.plugin.name, "instance", err), probe)
+			p.failed(v, guestError(p.name, "instance", err), probe)
 			return nil, nil
 		}
 	}
 }
 
-// handOver copies events into the guest's buffer and calls it.
-func (in *instance) handOver(events []core.Event) error {
+// take copies events into the guest's buffer and calls it.
+func (in *instance) take(events []core.Event) error {
 	if !in.memory.Write(in.events, eventBytes(events)) {
 		return protocolf("the buffer of events is outside the memory")
 	}
 	in.stack[0] = uint64(len(events))
-	return in.call(in.observe, in.stack[:1])
+	return in.call(callAside, in.observe, in.stack[:1])
 }
 
 // A core.Event is laid out as the ABI's: this does not compile otherwise.

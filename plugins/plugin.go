@@ -65,18 +65,26 @@ type Plugin struct {
 	lost     atomic.Uint64
 	swaps    atomic.Uint64
 
+	rollbacks atomic.Uint64
+	regrets   sync.WaitGroup // rollbacks that failures have begun
+
+	queue   *queue  // of a plugin that observes and may lose events; nil else
+	samples samples // of keys that hooks were called for
+
 	// mu is held by who replaces the version, or adds up over instances.
 	mu   sync.Mutex
+	last *Source            // guarded by mu: what Rollback goes back to, nil for nothing
 	base *hostabi.StatTable // guarded by mu: what instances that are gone had counted
 	gone callTotals         // guarded by mu: and how often they were called
 }
 
 // callTotals adds up calls over instances.
-type callTotals struct{ calls, nanos uint64 }
+type callTotals struct{ calls, nanos, fuel uint64 }
 
 func (t *callTotals) add(in *instance) {
 	t.calls += in.calls
 	t.nanos += in.nanos
+	t.fuel += in.tank.burnt()
 }
 
 // Load checks and compiles a module and sets up its first instance. Nothing of it runs before all checks have passed.
@@ -94,6 +102,9 @@ func (h *Host) Load(ctx context.Context, src Source) (*Plugin, error) {
 	}
 	p.base = hostabi.NewStatTable(v.manifest.Stats)
 	p.put(v, &src)
+	if v.observers != nil && v.manifest.Lossy {
+		p.queue = newQueue(p)
+	}
 	if err := h.add(p); err != nil {
 		return nil, errors.Join(p.wrap(err), p.Close(ctx))
 	}
@@ -125,64 +136,15 @@ func (p *Plugin) Manifest() hostabi.Manifest {
 	return hostabi.Manifest{}
 }
 
-// Swap puts another version in the plugin's place, under traffic: the new one is loaded and set up first, then commands
-// go to it, then the old one ends. If it does not load, everything stays as it is. It must want the same hooks,
-// operations and capabilities, since the cache has asked for them once: load it as another plugin otherwise. A source
-// equal to the one in place changes nothing.
-//
-// Statistics go on if their columns are the same, else they begin anew.
-func (p *Plugin) Swap(ctx context.Context, src Source) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old := p.current.Load()
-	if old == nil {
-		return p.wrap(errClosed)
-	}
-	if old.sum == src.sum() {
-		return nil
-	}
-	v, err := p.load(ctx, &src)
-	if err != nil {
-		return p.wrap(err)
-	}
-	if err := sameWants(old.manifest, v.manifest); err != nil {
-		return p.wrap(errors.Join(err, v.retire(hostabi.NewStatTable(v.manifest.Stats), &callTotals{})))
-	}
-	p.put(v, &src)
-	err = old.retire(p.base, &p.gone)
-	if !slices.EqualFunc(old.manifest.Stats, v.manifest.Stats, hostabi.Stat.Equal) {
-		p.base = hostabi.NewStatTable(v.manifest.Stats)
-	}
-	p.swaps.Add(1)
-	p.log(slog.LevelInfo, "plugin replaced", slog.String("version", v.manifest.Version))
-	return err
-}
-
-// put makes v the version in place.
-func (p *Plugin) put(v *version, src *Source) {
-	p.failClosed.Store(src.failure(v.manifest) == hostabi.FailClosed)
-	p.current.Store(v)
-}
-
 var errClosed = fmt.Errorf("%w: it is closed", core.ErrPlugin)
-
-// sameWants reports what a new version wants otherwise than the old one.
-func sameWants(old, v *hostabi.Manifest) error {
-	for _, f := range []struct {
-		field string
-		a, b  []string
-	}{{"hooks", old.Hooks, v.Hooks}, {"ops", old.Ops, v.Ops}, {"needs", old.Needs, v.Needs}} {
-		a, b := slices.Sorted(slices.Values(f.a)), slices.Sorted(slices.Values(f.b))
-		if !slices.Equal(a, b) {
-			return fmt.Errorf("manifest: %s %q are not those of the version in place, %q: load it as another plugin", f.field, b, a)
-		}
-	}
-	return nil
-}
 
 // Close ends the plugin when the calls under way are done. Its hook and observer then do nothing, or fail every command
 // if the failure policy was closed. It is idempotent.
 func (p *Plugin) Close(context.Context) error {
+	if p.queue != nil {
+		p.queue.close()
+	}
+	defer p.regrets.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.host.remove(p)
@@ -209,9 +171,10 @@ func (p *Plugin) failed(v *version, err *GuestError, probe bool) {
 	if err.Kind != FailureStart { // which is counted where it happens
 		p.failures[err.Kind].Add(1)
 	}
-	p.log(slog.LevelWarn, "plugin failed", slog.Any("error", err), slog.String("trace", err.Trace))
+	p.log(slog.LevelWarn, "plugin failed", slog.String("version", v.manifest.Version), slog.Any("error", err), slog.String("words", err.Words), slog.String("trace", err.Trace))
 	if v.breaker.failed(core.Clock(), probe) {
 		p.log(slog.LevelError, "plugin fails too often and is left out for a while")
+		p.regret(v)
 	}
 }
 
@@ -219,6 +182,8 @@ func (p *Plugin) failed(v *version, err *GuestError, probe bool) {
 type PluginStats struct {
 	// Calls is how often guests were entered, Nanos an estimate of the time they took.
 	Calls, Nanos uint64
+	// Fuel is how many units they burnt.
+	Fuel uint64
 	// Failures counts them by the names of FailureKind; kinds that did not occur are left out.
 	Failures map[string]uint64
 	// Skipped counts calls that were not made because the breaker was open.
@@ -227,8 +192,8 @@ type PluginStats struct {
 	Refused uint64
 	// Lost counts events that an observer did not see, or saw in a batch in which it failed.
 	Lost uint64
-	// Swaps counts versions after the first.
-	Swaps uint64
+	// Swaps counts versions after the first, Rollbacks those among them that were the former one again.
+	Swaps, Rollbacks uint64
 	// Instances is how many there are, MemoryBytes the size of their memories.
 	Instances   int
 	MemoryBytes uint64
@@ -242,7 +207,7 @@ func (p *Plugin) Stats() PluginStats {
 	defer p.mu.Unlock()
 	s := PluginStats{
 		Failures: make(map[string]uint64), Skipped: p.skipped.Load(), Refused: p.refused.Load(), Lost: p.lost.Load(),
-		Swaps: p.swaps.Load(),
+		Swaps: p.swaps.Load(), Rollbacks: p.rollbacks.Load(),
 	}
 	total := p.gone
 	if v := p.current.Load(); v != nil {
@@ -257,7 +222,7 @@ func (p *Plugin) Stats() PluginStats {
 			})
 		}
 	}
-	s.Calls, s.Nanos = total.calls, total.nanos
+	s.Calls, s.Nanos, s.Fuel = total.calls, total.nanos, total.fuel
 	for k := range failureKinds {
 		if n := p.failures[k].Load(); n > 0 {
 			s.Failures[k.String()] = n

@@ -58,7 +58,7 @@ func (u *use) beforeMany(ctx context.Context) error {
 // policy closed, or ctx's.
 func (u *use) before(ctx context.Context, i int, item *core.Item) error {
 	key := *u.cmd.KeyAt(i)
-	if u.remembered(i, key) {
+	if !u.concerns(key) || u.remembered(i, key) {
 		return nil
 	}
 	if in, err := u.enter(ctx); in == nil {
@@ -106,6 +106,9 @@ func (u *use) verdict(i int, a hostabi.Action) ([]byte, error) {
 
 // after calls the guest for the i-th key when it has come to its end.
 func (u *use) after(ctx context.Context, i int, item *core.Item) error {
+	if !u.concerns(*u.cmd.KeyAt(i)) {
+		return nil
+	}
 	if in, err := u.enter(ctx); in == nil {
 		return err
 	}
@@ -131,6 +134,9 @@ func (u *use) actedAfter(item *core.Item, a hostabi.Action) error {
 	}
 	return replaceValue(item, data)
 }
+
+// concerns reports whether the guest is called for a key.
+func (u *use) concerns(key string) bool { return u.version == nil || u.version.filter.lets(key) }
 
 // remember keeps what became of a key, for remembered.
 func (u *use) remember(key string, to []byte) {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	goruntime "runtime"
 
 	"github.com/tetratelabs/wazero"
@@ -25,10 +24,17 @@ type version struct {
 	manifest *hostabi.Manifest
 	config   []byte
 	sum      [sha256.Size]byte // of all that it was made from
+	source   *Source           // all that it was made from
+	swapped  bool              // it has taken the place of another
+	begun    int64             // and when, by the clock
 
 	runtime  *runtime
 	compiled wazero.CompiledModule
 	modules  wazero.ModuleConfig
+	wasi     bool // the guest imports from WASI
+
+	allowances [callKinds]allowance
+	filter     *filter // nil: hooks are called for every key
 
 	hooks     *pool // nil without such hooks
 	observers *pool // of one instance; hooks itself for a stateful plugin; nil without that hook
@@ -59,7 +65,7 @@ func (p *Plugin) load(ctx context.Context, src *Source) (v *version, err error) 
 	if err := checkModule(mod, m, pages); err != nil {
 		return nil, err
 	}
-	v = &version{plugin: p, manifest: m, config: src.config(), sum: src.sum()}
+	v = &version{plugin: p, manifest: m, config: src.config(), sum: src.sum(), source: src, filter: newFilter(m.Keys, src.Grants.Keys)}
 	if mod.Export(hostabi.ExportInit) == nil && len(src.Config) > 0 {
 		return nil, fmt.Errorf("export %s is missing: the plugin takes no configuration", hostabi.ExportInit)
 	}
@@ -73,16 +79,12 @@ func (p *Plugin) load(ctx context.Context, src *Source) (v *version, err error) 
 	return v, nil
 }
 
-// transform is what is done to a module before it is compiled.
-func transform(mod *hostabi.Module, wasm []byte) ([]byte, error) {
-	return mod.ClampTables(wasm, maxTable)
-}
-
 func (v *version) compile(mod *hostabi.Module, src *Source, pages uint32) error {
-	wasm, err := transform(mod, src.Wasm)
+	wasm, err := v.plugin.host.transform(mod, src.Wasm)
 	if err != nil {
 		return err
 	}
+	v.allowances = src.allowances(v.manifest, usesWASI(mod), v.plugin.host.timeout)
 	if v.runtime, err = v.plugin.host.runtime(pages); err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func (v *version) compile(mod *hostabi.Module, src *Source, pages uint32) error 
 		if err := v.runtime.wasi(); err != nil {
 			return fmt.Errorf("WASI: %w", err)
 		}
-		v.modules = v.wasiConfig()
+		v.modules, v.wasi = v.wasiConfig(), true
 	}
 	if v.compiled, err = v.runtime.CompileModule(context.Background(), wasm); err != nil {
 		return fmt.Errorf("module does not compile: %w", err)
@@ -99,10 +101,9 @@ func (v *version) compile(mod *hostabi.Module, src *Source, pages uint32) error 
 	return nil
 }
 
-// wasiConfig is what guests of WASI find: a log for output, randomness, and the time if they may know it.
+// wasiConfig is what guests of WASI find besides a log for output: randomness, and the time if they may know it.
 func (v *version) wasiConfig() wazero.ModuleConfig {
-	c := v.modules.WithRandSource(rand.Reader).
-		WithStdout(logWriter{v.plugin, slog.LevelInfo}).WithStderr(logWriter{v.plugin, slog.LevelWarn})
+	c := v.modules.WithRandSource(rand.Reader)
 	if v.manifest.NeedsCapability("clock") {
 		c = c.WithSysWalltime().WithSysNanotime()
 	}
@@ -174,12 +175,20 @@ func (v *version) instantiate(observes bool) (in *instance, err error) {
 			in, err = nil, v.startError("instantiate", panicError{r})
 		}
 	}()
-	module, err := v.runtime.InstantiateModule(context.Background(), v.compiled, v.modules)
+	in = &instance{version: v, output: output{plugin: v.plugin}}
+	in.ctx.in = in
+	modules := v.modules
+	if v.wasi {
+		modules = modules.WithStdout(&in.output).WithStderr(&in.output)
+	}
+	module, err := v.runtime.InstantiateModule(context.Background(), v.compiled, modules)
 	if err != nil {
 		return nil, v.startError("instantiate", err)
 	}
-	in = &instance{version: v, module: module, memory: module.Memory()}
-	in.ctx.in = in
+	in.module, in.memory, in.tank = module, module.Memory(), newTank(module)
+	if in.tank.stop != nil {
+		in.timer = v.plugin.host.dog.watch(in.tank.stop)
+	}
 	in.before, in.after = module.ExportedFunction(hostabi.ExportBefore), module.ExportedFunction(hostabi.ExportAfter)
 	in.observe, in.idle = module.ExportedFunction(hostabi.ExportObserve), module.ExportedFunction(hostabi.ExportIdle)
 	in.buf = module.ExportedFunction(hostabi.ExportBuf)
@@ -206,12 +215,12 @@ func (v *version) startError(call string, err error) error {
 // setUp makes the calls that come before all others. It returns the one that failed.
 func (in *instance) setUp(observes bool) (call string, err error) {
 	if f := in.module.ExportedFunction(hostabi.ExportInitialize); f != nil {
-		if err := in.call(f, nil); err != nil {
+		if err := in.call(callSetup, f, nil); err != nil {
 			return hostabi.ExportInitialize, err
 		}
 	}
 	if in.buf != nil {
-		if err := in.room(hostabi.MinBuf); err != nil {
+		if err := in.room(callSetup, hostabi.MinBuf); err != nil {
 			return hostabi.ExportBuf, err
 		}
 	}
@@ -232,13 +241,13 @@ func (in *instance) configure() error {
 	}
 	config := in.version.config
 	if size := hostabi.BufKey + len(config); size > int(in.bufSize) {
-		if err := in.room(size); err != nil {
+		if err := in.room(callSetup, size); err != nil {
 			return fmt.Errorf("configuration of %d bytes: %w", len(config), err)
 		}
 	}
 	in.memory.Write(in.bufAddr+hostabi.BufKey, config) // room has seen that it fits
 	in.stack[0], in.stack[1] = uint64(len(config)), 0
-	if err := in.call(f, in.stack[:2]); err != nil {
+	if err := in.call(callSetup, f, in.stack[:2]); err != nil {
 		return err
 	}
 	n := uint32(in.stack[0])
@@ -259,7 +268,7 @@ func (in *instance) configure() error {
 // findEvents asks where batches of events go.
 func (in *instance) findEvents() error {
 	in.stack[0] = hostabi.EventBatch
-	if err := in.call(in.module.ExportedFunction(hostabi.ExportEvents), in.stack[:1]); err != nil {
+	if err := in.call(callSetup, in.module.ExportedFunction(hostabi.ExportEvents), in.stack[:1]); err != nil {
 		return err
 	}
 	in.events = uint32(in.stack[0])
@@ -271,6 +280,9 @@ func (in *instance) findEvents() error {
 
 // close gives the instance's memory back. The caller has it alone, and nobody finds it any more.
 func (in *instance) close() {
+	if in.timer != nil {
+		in.version.plugin.host.dog.forget(in.timer)
+	}
 	_ = in.module.Close(context.Background()) // closes no files: there is nothing that could fail
 }
 
@@ -302,6 +314,12 @@ func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
 	if len(s.Config) > 0 && !json.Valid(s.Config) {
 		return 0, errors.New("configuration is not JSON")
 	}
+	if m.Fuel > maxFuel || s.Grants.Fuel > maxFuel || s.Grants.Fuel < 0 {
+		return 0, fmt.Errorf("fuel: manifest %d, grants %d: 0 to %d units are possible", m.Fuel, s.Grants.Fuel, int64(maxFuel))
+	}
+	if len(s.Grants.Keys) > 0 && m.Wants(hostabi.HookObserve) {
+		return 0, fmt.Errorf("grants: keys: events carry no key: a plugin with hook %q gets all of them or none", hostabi.HookObserve)
+	}
 	most, wanted := s.Grants.MemoryPages, m.MemoryPages
 	if most == 0 {
 		most = defaultMaxPages
@@ -327,6 +345,15 @@ func (s *Source) failure(m *hostabi.Manifest) string {
 		return s.Grants.Failure
 	}
 	return m.Failure
+}
+
+// version returns the plugin's own version, "" where it has none.
+func (s *Source) version() string {
+	m, err := s.manifest()
+	if err != nil {
+		return ""
+	}
+	return m.Version
 }
 
 // sum tells sources apart.

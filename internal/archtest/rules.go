@@ -39,7 +39,7 @@ func House() []Rule {
 		{Path: "core/codec", Others: []string{xxhash}},
 		{Path: "core/evict"},
 		{Path: "hostabi"},
-		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi"}, Others: []string{wazero, xxhash}, ContextValues: true},
+		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
 		{Path: "plugins/meter"},
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},

@@ -1,6 +1,7 @@
 package meter
 
-// defaultSlack is the most that a check or a toll costs if it pays for runs that control may leave out.
+// defaultSlack is the most that a check or a toll costs, beside what it costs for itself, if it pays for runs that control
+// may leave out.
 const defaultSlack = 32
 
 // maxLocals bounds a function's locals, which a few bytes can declare by the billion.
@@ -18,6 +19,7 @@ type function struct {
 // site is a place where something is written in front of an instruction.
 type site struct {
 	cost  int64 // of a check or a toll
+	own   int64 // how much of that a check costs for itself
 	at    int32
 	loop  int32 // the loop around it, or noLoop
 	inner int32 // the loop that begins at a siteLoop
@@ -75,7 +77,7 @@ type region struct {
 func (c *coder) body(f *function, params uint32) {
 	c.locals(f, params)
 	c.open = append(c.open[:0], 0)
-	c.enter(costEntry, noLoop)
+	c.enter(costEntry+int64(f.locals), noLoop)
 	for len(c.open) > 0 && c.err == nil {
 		c.instruction()
 	}
@@ -105,7 +107,7 @@ func (c *coder) enter(cost int64, loop int32) {
 	c.regions = append(c.regions, c.region)
 	c.region = region{cost, loop}
 	c.pays = len(c.m.sites)
-	c.add(site{at: int32(c.at), cost: cost, kind: siteCheck})
+	c.add(site{at: int32(c.at), cost: cost, own: cost, kind: siteCheck})
 	c.m.info.Checks++
 	c.run.at = c.at
 }
@@ -129,7 +131,7 @@ func (c *coder) leave() {
 func (c *coder) settle() {
 	if cost := c.run.cost; cost > 0 {
 		pays := &c.m.sites[c.pays]
-		if pays.at == int32(c.run.at) || pays.cost+cost <= c.m.slack {
+		if pays.at == int32(c.run.at) || pays.cost-pays.own+cost <= c.m.slack {
 			pays.cost += cost
 		} else {
 			c.pays = len(c.m.sites)

@@ -13,7 +13,7 @@
 //   - at a toll between them, which only subtracts.
 //
 // A run is paid for where it begins, or with an earlier check or toll of the same loop that control always passes first, so
-// long as that one costs at most 128 units. Thus
+// long as that one costs at most 32 units beside its own. Thus
 //
 //   - no instruction runs that is not paid for;
 //   - no check or toll takes more than 32 units for what then does not run (but for instructions behind one that traps);
@@ -21,8 +21,8 @@
 //     loops: Info.LargestRun.
 //
 // Most instructions cost 1, those that are only structure (block, loop, else, end, nop) nothing, and those that take long
-// more: see opcodes. Functions pay 8 to be
-// entered, loops 1 for each time round. Bulk instructions also pay for their length as they run, a unit for 16
+// more: see opcodes. Functions pay 64 to be entered and 1 for each local, so that deep recursion runs out of fuel before its
+// stack is large; loops pay 1 for each time round. Bulk instructions also pay for their length as they run, a unit for 16
 // bytes or for one element of a table. The fuel a call takes depends on the module and the call alone, not on time or
 // machine.
 //

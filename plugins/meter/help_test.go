@@ -177,6 +177,9 @@ type testFunction struct {
 	body            []byte // without the last end
 }
 
+// slots returns how many locals the function has, with parameters.
+func (f testFunction) slots() int64 { return int64(len(f.params) + len(f.locals)) }
+
 // program is a module for tests.
 type program struct {
 	imports   []testFunction // from module "host"

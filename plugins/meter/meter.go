@@ -5,6 +5,9 @@ import (
 	"math"
 )
 
+// Version changes whenever Rewrite makes something else of a module, so that what it made can be kept.
+const Version = 1
+
 // Names of the globals that a metered module exports, beside its own exports. All are mutable.
 const (
 	// FuelGlobal, an i64, is what is left of the current slice.

@@ -75,7 +75,7 @@ func TestCosts(t *testing.T) {
 				const units = 1_000_000
 				g.give(units)
 				g.must(t, "f", tt.args...)
-				if got, want := units-g.left(), tt.want+costEntry; got != want {
+				if got, want := units-g.left(), tt.want+costEntry+tt.f.slots(); got != want {
 					t.Errorf("used %d units, want %d", got, want)
 				}
 			}
@@ -86,7 +86,7 @@ func TestCosts(t *testing.T) {
 func TestBudgetIsExact(t *testing.T) {
 	for _, slice := range []int64{1, 7, 100, 0} {
 		g := start(t, rewrite(t, program{functions: []testFunction{countDown()}}.bytes(), Options{Slice: slice}))
-		const need = costEntry + 6*100_000
+		need := costEntry + countDown().slots() + 6*100_000
 		g.give(need)
 		if g.must(t, "count", 100_000); g.left() != 0 {
 			t.Errorf("slice %d: %d units are left, want none", slice, g.left())

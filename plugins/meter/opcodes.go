@@ -96,10 +96,10 @@ type opcode struct {
 const (
 	costFree     = 0
 	costPlain    = 1
-	costDivide   = 8 // also of roots
-	costIndirect = 8 // a call by a table
-	costEntry    = 8 // of any function
-	costLoop     = 1 // each time round, for the check
+	costDivide   = 8  // also of roots
+	costIndirect = 8  // a call by a table
+	costEntry    = 64 // of any function, and for each of its locals 1 more: a frame of the stack, which has to be had first
+	costLoop     = 1  // each time round, for the check
 	costBulk     = 16
 	costImport   = 128 // a call of an imported function
 	costGrow     = 10_000
