@@ -21,15 +21,13 @@ const (
 )
 
 // Units that a call may burn unless the manifest or the operator says otherwise: about as many as instructions, some 0.15 ns
-// each. What a hook leaves of them is saved up for later ones, so that a guest which now and then tidies up can.
+// each. A hook that burns them all has half as many for the next call: a guest may tidy up now and then, but not always.
 const (
 	hookFuel  = 1_000_000
 	asideFuel = 5_000_000
 	setupFuel = 256_000_000
 	// runtimeFuel is for hooks of guests with a runtime of their own, whose collector runs within calls. Those import WASI.
 	runtimeFuel = 50_000_000
-	// burst is how many calls' fuel a hook can have at once.
-	burst = 2
 	// maxFuel bounds what may be asked for: some minutes.
 	maxFuel = 1 << 40
 	// slowUnits is how many units surely take a nanosecond: a guest that has less fuel than its timeout is long needs no watch.
@@ -53,9 +51,9 @@ func (s *Source) allowances(m *hostabi.Manifest, hasRuntime bool, timeout time.D
 		hook, aside = runtimeFuel, runtimeFuel
 	}
 	if asked := cmp.Or(s.Grants.Fuel, m.Fuel); asked > 0 {
-		hook, aside = asked, asked
+		hook, aside = asked, max(aside, asked)
 	}
-	all[callHook] = allowance{each: hook, full: burst * hook}
+	all[callHook] = allowance{each: (hook + 1) / 2, full: hook}
 	all[callAside] = allowance{each: aside, full: aside}
 	all[callSetup] = allowance{each: setupFuel, full: setupFuel, ticks: ticksOf(max(timeout, setupTimeout))}
 	for kind := range callSetup {

@@ -43,10 +43,12 @@ func (l *logs) String() string {
 	return l.text.String()
 }
 
+func logger(l *logs) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
 func newHost(t testing.TB) (*Host, *logs) {
 	t.Helper()
 	l := &logs{}
-	h, err := NewHost(t.Context(), HostOptions{Logger: slog.New(slog.NewTextHandler(l, nil))})
+	h, err := NewHost(t.Context(), HostOptions{Logger: logger(l)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -199,7 +199,7 @@ func TestFailures(t *testing.T) {
 		{"outside", "memory", "out of bounds memory access"},
 		{"divide", "trap", "integer divide by zero"},
 		{"shadow", "memory", "out of bounds memory access"},
-		{"stack", "fuel", "it used up 2000000 units"},
+		{"stack", "fuel", "it used up 1000000 units"},
 		{"farkey", "protocol", "outside its memory"},
 		{"longkey", "protocol", "outside its memory"},
 		{"bigkey", "protocol", "at most 65536 are allowed"},

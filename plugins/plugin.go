@@ -60,6 +60,7 @@ type Plugin struct {
 	failClosed atomic.Bool             // the failure policy of the version in place
 
 	failures [failureKinds]atomic.Uint64
+	failure  atomic.Pointer[GuestError] // the last one
 	skipped  atomic.Uint64
 	refused  atomic.Uint64
 	lost     atomic.Uint64
@@ -171,6 +172,7 @@ func (p *Plugin) failed(v *version, err *GuestError, probe bool) {
 	if err.Kind != FailureStart { // which is counted where it happens
 		p.failures[err.Kind].Add(1)
 	}
+	p.failure.Store(err)
 	p.log(slog.LevelWarn, "plugin failed", slog.String("version", v.manifest.Version), slog.Any("error", err), slog.String("words", err.Words), slog.String("trace", err.Trace))
 	if v.breaker.failed(core.Clock(), probe) {
 		p.log(slog.LevelError, "plugin fails too often and is left out for a while")
@@ -186,6 +188,8 @@ type PluginStats struct {
 	Fuel uint64
 	// Failures counts them by the names of FailureKind; kinds that did not occur are left out.
 	Failures map[string]uint64
+	// LastFailure is the last of them, "" for none.
+	LastFailure string
 	// Skipped counts calls that were not made because the breaker was open.
 	Skipped uint64
 	// Refused counts keys that were too long for the guest.
@@ -223,6 +227,9 @@ func (p *Plugin) Stats() PluginStats {
 		}
 	}
 	s.Calls, s.Nanos, s.Fuel = total.calls, total.nanos, total.fuel
+	if err := p.failure.Load(); err != nil {
+		s.LastFailure = err.Error()
+	}
 	for k := range failureKinds {
 		if n := p.failures[k].Load(); n > 0 {
 			s.Failures[k.String()] = n

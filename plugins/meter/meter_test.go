@@ -155,8 +155,8 @@ func TestInfo(t *testing.T) {
 	p := program{functions: []testFunction{countDown(), f}, pages: []byte{1, 1}, start: false, sections: debug}
 	_, got, err := Rewrite(p.bytes(), Options{})
 	want := Info{
-		Functions: 2, Loops: 1, Checks: 3, Tolls: 2, Bulk: 1, Cost: 14 + 8 + 202 + 200 + 19, LargestRun: 8 + 202 + 200 + 19, HasMemory: true,
-		Dropped: len(debug),
+		Functions: 2, Loops: 1, Checks: 3, Tolls: 2, Bulk: 1, HasMemory: true, Dropped: len(debug),
+		Cost: costEntry + 1 + 6 + costEntry + 1 + 202 + 200 + 19, LargestRun: costEntry + 1 + 202 + 200 + 19,
 	}
 	if err != nil || got != want {
 		t.Errorf("Rewrite: %+v, %v, want %+v", got, err, want)

@@ -1,0 +1,2 @@
+;; observe fuel "used up"
+(func (export "ec_idle") (loop (br 0)))

@@ -1,0 +1,2 @@
+;; observe trap "unreachable"
+(func (export "ec_idle") unreachable)

@@ -1,0 +1,2 @@
+;; refused "_initialize: start: trap: unreachable"
+(func (export "_initialize")  unreachable)

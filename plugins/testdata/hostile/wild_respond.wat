@@ -1,0 +1,2 @@
+;; before protocol "outside its memory"
+(func (export "ec_before") (param i32 i32 i32 i64 i32) (result i64) (i64.const 144115465101246463))
