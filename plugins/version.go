@@ -45,11 +45,26 @@ type version struct {
 // load checks and compiles what src holds, and makes the first instances, so that a version which can't run is never put
 // in place. Errors do not name the plugin.
 func (p *Plugin) load(ctx context.Context, src *Source) (v *version, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("module: %w", panicError{r})
-		}
-	}()
+	defer recoverAs(&err)
+	if v, err = p.prepare(src); err != nil {
+		return nil, err
+	}
+	v.makePools()
+	if err := v.start(ctx); err != nil {
+		return nil, errors.Join(err, v.retire(hostabi.NewStatTable(v.manifest.Stats), &callTotals{}))
+	}
+	return v, nil
+}
+
+// recoverAs turns a panic, of the runtime on what a module holds, into an error.
+func recoverAs(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("module: %w", panicError{r})
+	}
+}
+
+// prepare checks and compiles what src holds. Nothing of it runs.
+func (p *Plugin) prepare(src *Source) (*version, error) {
 	m, err := src.manifest()
 	if err != nil {
 		return nil, err
@@ -65,18 +80,11 @@ func (p *Plugin) load(ctx context.Context, src *Source) (v *version, err error) 
 	if err := checkModule(mod, m, pages); err != nil {
 		return nil, err
 	}
-	v = &version{plugin: p, manifest: m, config: src.config(), sum: src.sum(), source: src, filter: newFilter(m.Keys, src.Grants.Keys)}
+	v := &version{plugin: p, manifest: m, config: src.config(), sum: src.sum(), source: src, filter: newFilter(m.Keys, src.Grants.Keys)}
 	if mod.Export(hostabi.ExportInit) == nil && len(src.Config) > 0 {
 		return nil, fmt.Errorf("export %s is missing: the plugin takes no configuration", hostabi.ExportInit)
 	}
-	if err := v.compile(mod, src, pages); err != nil {
-		return nil, err
-	}
-	v.makePools()
-	if err := v.start(ctx); err != nil {
-		return nil, errors.Join(err, v.retire(hostabi.NewStatTable(m.Stats), &callTotals{}))
-	}
-	return v, nil
+	return v, v.compile(mod, src, pages)
 }
 
 func (v *version) compile(mod *hostabi.Module, src *Source, pages uint32) error {
