@@ -1,6 +1,8 @@
 package plugins
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -101,7 +103,7 @@ func (h *Host) inspectModule(src *Source, r *Inspection) (err error) {
 	if err != nil {
 		return err
 	}
-	return v.compiled.Close(ctxForever)
+	return v.compiled.Close(context.Background())
 }
 
 // grant adds what the manifest asks for and is not granted to the grants, and returns that.
@@ -113,7 +115,7 @@ func (g *Grants) grant(m *hostabi.Manifest) []string {
 		}
 	}
 	g.Needs = append(slices.Clip(g.Needs), asked...)
-	if m.MemoryPages > max(g.MemoryPages, defaultMaxPages) {
+	if m.MemoryPages > g.mostPages() {
 		g.MemoryPages = m.MemoryPages
 		asked = append(asked, "memory_pages")
 	}
@@ -139,7 +141,7 @@ func (r *Inspection) describe(mod *hostabi.Module) {
 		r.Imports = append(r.Imports, one)
 	}
 	if len(mod.Memories) == 1 {
-		r.Memory = &InspectedMemory{Min: int64(mod.Memories[0].Min), Max: -1, Limit: int64(pagesOf(m))}
+		r.Memory = &InspectedMemory{Min: int64(mod.Memories[0].Min), Max: -1, Limit: int64(cmp.Or(m.MemoryPages, hostabi.DefaultMemoryPages))}
 		if mod.Memories[0].HasMax {
 			r.Memory.Max = int64(mod.Memories[0].Max)
 		}
@@ -164,4 +166,3 @@ func (r *Inspection) fuel(mod *hostabi.Module, src *Source) {
 		r.Fuel.PerCall = src.allowances(r.Manifest, usesWASI(mod), defaultTimeout)[callHook].each
 	}
 }
-

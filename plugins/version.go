@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -328,10 +329,7 @@ func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
 	if len(s.Grants.Keys) > 0 && m.Wants(hostabi.HookObserve) {
 		return 0, fmt.Errorf("grants: keys: events carry no key: a plugin with hook %q gets all of them or none", hostabi.HookObserve)
 	}
-	most, wanted := s.Grants.MemoryPages, m.MemoryPages
-	if most == 0 {
-		most = defaultMaxPages
-	}
+	most, wanted := s.Grants.mostPages(), m.MemoryPages
 	if wanted == 0 {
 		wanted = min(hostabi.DefaultMemoryPages, most)
 	}
@@ -340,6 +338,9 @@ func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
 	}
 	return uint32(wanted), nil
 }
+
+// mostPages returns how many pages of memory a manifest may ask for.
+func (g *Grants) mostPages() int { return cmp.Or(g.MemoryPages, defaultMaxPages) }
 
 func (s *Source) config() []byte {
 	if len(s.Config) == 0 {

@@ -50,7 +50,10 @@ func (a *app) build(ctx context.Context, o project.BuildOptions) error {
 	if err != nil {
 		return err
 	}
-	report := plugins.Inspect(plugins.Source{Wasm: built.Wasm})
+	report, err := inspect(ctx, plugins.Source{Wasm: built.Wasm})
+	if err != nil {
+		return err
+	}
 	if report.Verdict != plugins.VerdictOK {
 		return errors.New(built.Path + " is built, but the host refuses it: " + report.Reason)
 	}

@@ -39,6 +39,7 @@ func House() []Rule {
 		{Path: "core/codec", Others: []string{xxhash}},
 		{Path: "core/evict"},
 		{Path: "hostabi"},
+		{Path: "hostabi/sdk"},
 		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
 		{Path: "plugins/meter"},
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
@@ -63,7 +64,7 @@ func House() []Rule {
 		{
 			Path:   "cmd/edgecache",
 			Files:  []string{"plugin.go", "plugin_bench.go", "plugin_build.go", "plugin_inspect.go", "plugin_new.go", "plugin_pack.go", "plugin_try.go"},
-			Ours:   []string{"core", "hostabi", "internal/config", "internal/project", "internal/scenario", "plugins"},
+			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/config", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
 			Others: []string{"github.com/spf13/cobra"},
 		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
@@ -76,6 +77,7 @@ func House() []Rule {
 		{Path: "wasm-examples"},
 		{Path: "internal/archtest"},
 		{Path: "internal/config", Others: []string{"github.com/spf13/pflag"}},
+		{Path: "internal/project", Ours: []string{"hostabi"}},
 		{
 			Path: "internal/scenario", // a cache of its own, so it wires one
 			Ours: []string{"backends/memory", "core", "frontends/resp", "hostabi", "plugins"},

@@ -31,7 +31,7 @@ type BuildOptions struct {
 	Flags []string
 	// SDK has the SDKs of all languages, a folder for each, for a project without a copy.
 	SDK fs.FS
-	// Stderr receives what the compiler says. nil discards it.
+	// Stderr receives what the compiler says.
 	Stderr io.Writer
 }
 
@@ -64,8 +64,7 @@ func Build(ctx context.Context, o BuildOptions) (b Built, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	c := compilation{
-		dir: dir, sources: sources, temp: temp, out: filepath.Join(temp, "plugin.wasm"), flags: o.Flags,
-		stderr: cmp.Or(o.Stderr, io.Discard),
+		dir: dir, sources: sources, temp: temp, out: filepath.Join(temp, "plugin.wasm"), flags: o.Flags, stderr: o.Stderr,
 	}
 	if c.sdk, err = findSDK(dir, temp, language, o.SDK); err != nil {
 		return b, err
