@@ -24,7 +24,7 @@ func (a *app) pluginCommand() *cobra.Command {
   edgecache plugin build && edgecache plugin test .
   edgecache plugin inspect mine.wasm`,
 	}
-	cmd.AddCommand(a.pluginBuildCommand(), a.pluginInspectCommand(), a.pluginTestCommand(), a.pluginPackCommand())
+	cmd.AddCommand(a.pluginNewCommand(), a.pluginBuildCommand(), a.pluginInspectCommand(), a.pluginTestCommand(), a.pluginBenchCommand(), a.pluginPackCommand())
 	return cmd
 }
 

@@ -95,9 +95,12 @@ func writeManifest(w io.Writer, m *hostabi.Manifest) {
 		fmt.Fprintf(w, "keys\t%q\n", m.Keys)
 	}
 	var traits []string
-	for name, has := range map[string]bool{"pure": m.Pure, "stateful": m.Stateful, "lossy": m.Lossy} {
-		if has {
-			traits = append(traits, name)
+	for _, t := range []struct {
+		name string
+		has  bool
+	}{{"pure", m.Pure}, {"stateful", m.Stateful}, {"lossy", m.Lossy}} {
+		if t.has {
+			traits = append(traits, t.name)
 		}
 	}
 	fmt.Fprintf(w, "failure\t%s\ntraits\t%s\n", cmp.Or(m.Failure, hostabi.FailOpen), words(traits))

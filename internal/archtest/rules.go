@@ -64,7 +64,7 @@ func House() []Rule {
 		{
 			Path:   "cmd/edgecache",
 			Files:  []string{"plugin.go", "plugin_bench.go", "plugin_build.go", "plugin_inspect.go", "plugin_new.go", "plugin_pack.go", "plugin_try.go"},
-			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/config", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
+			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/config", "internal/pluginbench", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
 			Others: []string{"github.com/spf13/cobra"},
 		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
@@ -77,6 +77,7 @@ func House() []Rule {
 		{Path: "wasm-examples"},
 		{Path: "internal/archtest"},
 		{Path: "internal/config", Others: []string{"github.com/spf13/pflag"}},
+		{Path: "internal/pluginbench", Ours: []string{"backends/memory", "core", "hostabi", "plugins"}},
 		{Path: "internal/project", Ours: []string{"hostabi"}},
 		{
 			Path: "internal/scenario", // a cache of its own, so it wires one

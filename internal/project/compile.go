@@ -47,8 +47,8 @@ func (c *compilation) c(ctx context.Context) error {
 		return err
 	}
 	args := []string{
-		"--target=wasm32", "-nostdlib", "-ffreestanding", "-mbulk-memory", "-O2", "-Wall", "-Wextra", "-Wl,--no-entry",
-		"-Wl,--stack-first", "-Wl,-z,stack-size=16384", "-Wl,--strip-debug", "-o", c.out,
+		"--target=wasm32", "-nostdlib", "-ffreestanding", "-mbulk-memory", "-O2", "-Wall", "-Wextra", "-Wno-unused-function",
+		"-Wl,--no-entry", "-Wl,--stack-first", "-Wl,-z,stack-size=16384", "-Wl,--strip-debug", "-o", c.out,
 	}
 	if c.sdk != "" {
 		args = append(args, "-I", c.sdk)
