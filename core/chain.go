@@ -102,6 +102,7 @@ func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, t
 	var span trace.Span
 	if traced {
 		ctx, span = c.engine.startCommand(ctx, cmd)
+		cmd.span = span
 	}
 	clocked, given := t.clocked.Has(cmd.Op), cmd.Start
 	if clocked && given == 0 {
@@ -116,6 +117,7 @@ func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, t
 	}
 	cmd.Start = given
 	if traced {
+		cmd.span = nil
 		endCommand(span, res)
 	}
 }

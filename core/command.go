@@ -3,6 +3,9 @@ package core
 import (
 	"time"
 	"unsafe"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Times to live that are not durations.
@@ -71,9 +74,10 @@ type Command struct {
 	// Cookies belong to the hook that is being called: one word for each key, 0 in Before, in After what its Before left.
 	Cookies []uint64
 
-	cookies []uint64 // all hooks' cookies, one row a hook
-	arena   []byte   // keys made during Do: rewritten by hooks or prefixed with the namespace
-	cache   *Cache   // the cache that Do was called on
+	cookies []uint64   // all hooks' cookies, one row a hook
+	span    trace.Span // of the command while it is traced, else nil
+	arena   []byte     // keys made during Do: rewritten by hooks or prefixed with the namespace
+	cache   *Cache     // the cache that Do was called on
 	pending pending
 }
 
@@ -126,6 +130,17 @@ func (c *Command) SetNamespace(path string) error {
 	}
 	c.Namespace = ns
 	return nil
+}
+
+// Traced reports whether SetSpanAttribute has an effect, which is while Do has the command and a trace takes it in. Hooks
+// ask it before they make attributes.
+func (c *Command) Traced() bool { return c.span != nil && c.span.IsRecording() }
+
+// SetSpanAttribute sets an attribute of the command's span, if it is traced.
+func (c *Command) SetSpanAttribute(key, value string) {
+	if c.Traced() {
+		c.span.SetAttributes(attribute.String(key, value))
+	}
 }
 
 // Item is how a command ended for one key.

@@ -157,7 +157,7 @@ func jsonError(err error) error {
 // Validate reports the first thing that is wrong with the manifest, and what would be right.
 func (m *Manifest) Validate() error {
 	switch {
-	case !validName(m.Name):
+	case !ValidName(m.Name):
 		return fmt.Errorf("name %.80q: 1 to 64 of a-z 0-9 . _ - are allowed, the first a letter or digit", m.Name)
 	case m.Version == "" || len(m.Version) > 64:
 		return fmt.Errorf("version %.80q: 1 to 64 bytes are allowed", m.Version)
@@ -203,7 +203,7 @@ func (m *Manifest) checkKeys() error {
 		}
 	}
 	for _, h := range m.Headers {
-		if !validName(h) {
+		if !ValidName(h) {
 			return fmt.Errorf("headers: name %.80q: 1 to 64 of a-z 0-9 . _ - are allowed, the first a letter or digit", h)
 		}
 	}
@@ -226,7 +226,7 @@ func (m *Manifest) checkStats() error {
 	}
 	kinds := make(map[string]string, len(m.Stats))
 	for _, s := range m.Stats {
-		if !validName(s.Name) {
+		if !ValidName(s.Name) {
 			return fmt.Errorf("stats: name %.80q: 1 to 64 of a-z 0-9 . _ - are allowed", s.Name)
 		}
 		if kinds[s.Name] != "" {
@@ -283,8 +283,10 @@ func checkWords(field string, words, allowed []string) error {
 	return nil
 }
 
-func validName(s string) bool {
-	if s == "" || len(s) > 64 || !alnum(s[0]) {
+// ValidName reports whether s can name a plugin, a column, a metric or an attribute: 1 to 64 of a-z 0-9 . _ -, the first a
+// letter or digit.
+func ValidName[T string | []byte](s T) bool {
+	if len(s) == 0 || len(s) > 64 || !alnum(s[0]) {
 		return false
 	}
 	for i := range len(s) {

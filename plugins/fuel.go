@@ -38,7 +38,7 @@ const (
 	maxRun = 1_000_000
 )
 
-// allowance is what a call may have.
+// allowance is what a call may have, beside what is left of a slice that the guest had taken before.
 type allowance struct {
 	each, full int64 // units: full at once, of which each comes back with every call
 	ticks      int64 // of the watchdog's; 0 if the fuel is gone before they are
@@ -73,7 +73,7 @@ type tank struct {
 	kind callKind
 	may  allowance // of kind
 	held int64     // what budget holds, or held before the guest took from it
-	used uint64    // whole slices taken
+	used uint64    // by calls before, what is left of a slice not yet subtracted
 }
 
 // newTank finds the meter's globals in an instance.
@@ -85,7 +85,8 @@ func newTank(module api.Module) tank {
 	t := tank{
 		fuel: global(meter.FuelGlobal), budget: global(meter.BudgetGlobal), stop: global(meter.StopGlobal), kind: callKinds,
 	}
-	t.used = t.fuel.Get() // a slice it began with
+	t.fill(0)
+	t.fuel.Set(0)
 	return t
 }
 
@@ -93,6 +94,8 @@ func newTank(module api.Module) tank {
 func (t *tank) ready(kind callKind, may allowance) {
 	t.kind, t.may = kind, may
 	if t.budget != nil {
+		t.used = t.burnt()
+		t.fuel.Set(0)
 		t.fill(may.full)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ func hostFunctions() []hostFunction {
 		hostabi.HostRandom:     hostRandom,
 		hostabi.HostHash:       hostHash,
 	}
+	maps.Copy(calls, grantedFunctions())
 	var all []hostFunction
 	for _, f := range hostabi.HostFunctions() {
 		all = append(all, hostFunction{HostFunction: f, call: calls[f.Name]})
@@ -68,31 +70,24 @@ func (c *guestContext) Value(key any) any {
 
 func hostHash(ctx context.Context, m api.Module, s []uint64) {
 	b := region(m, "hash64", s[0], s[1])
-	chargeBytes(ctx, len(b))
+	caller(ctx).charge(len(b))
 	s[0] = xxhash.Sum64(b)
 }
 
-// chargeBytes makes a guest pay for n bytes of work that the host does for it. Few cost no more than the call itself.
-func chargeBytes(ctx context.Context, n int) {
-	if n > freeBytes {
-		ctx.Value(callerKey{}).(*instance).tank.charge(int64(n))
-	}
-}
-
-// freeBytes is how many bytes of work come with a call of the host.
-const freeBytes = 256
+// unitsPerRandom is what a random byte costs.
+const unitsPerRandom = 16
 
 func hostRandom(ctx context.Context, m api.Module, s []uint64) {
 	if uint32(s[1]) > hostabi.MaxRandom {
 		panic(protocolf("asked for %d random bytes: at most %d are given at once", uint32(s[1]), hostabi.MaxRandom))
 	}
 	b := region(m, "random", s[0], s[1])
-	chargeBytes(ctx, 16*len(b)) // which it is slower at
-	_, _ = rand.Read(b)         // never fails
+	caller(ctx).tank.charge(int64(len(b)) * unitsPerRandom)
+	_, _ = rand.Read(b) // never fails
 }
 
 func hostLogEnabled(ctx context.Context, _ api.Module, s []uint64) {
-	p := ctx.Value(callerKey{}).(*instance).version.plugin
+	p := caller(ctx).version.plugin
 	enabled := p.host.logger.Enabled(context.Background(), logLevel(s[0]))
 	s[0] = 0
 	if enabled {
@@ -101,7 +96,7 @@ func hostLogEnabled(ctx context.Context, _ api.Module, s []uint64) {
 }
 
 func hostLog(ctx context.Context, m api.Module, s []uint64) {
-	in := ctx.Value(callerKey{}).(*instance)
+	in := caller(ctx)
 	level, text := logLevel(s[0]), region(m, "log", s[1], s[2])
 	text = text[:min(len(text), hostabi.MaxLog)]
 	if level == slog.LevelError {
@@ -125,16 +120,20 @@ func logLevel(level uint64) slog.Level {
 
 // logGuest writes a guest's line, if there is room for it.
 func (p *Plugin) logGuest(level slog.Level, text []byte) {
-	p.log(level, "plugin says", slog.String("text", strings.ToValidUTF8(string(text), "\uFFFD")))
+	p.write(&p.guestLines, level, "plugin says", slog.String("text", strings.ToValidUTF8(string(text), "\uFFFD")))
 }
 
-// log writes a line about the plugin, if there is room for it.
+// log writes a line of the host's about the plugin, if there is room for it. A guest that talks takes none of it.
 func (p *Plugin) log(level slog.Level, message string, attrs ...slog.Attr) {
+	p.write(&p.lines, level, message, attrs...)
+}
+
+func (p *Plugin) write(room *limiter, level slog.Level, message string, attrs ...slog.Attr) {
 	ctx := context.Background()
 	if !p.host.logger.Enabled(ctx, level) {
 		return
 	}
-	ok, dropped := p.limiter.allow(core.Clock())
+	ok, dropped := room.allow(core.Clock())
 	if !ok {
 		return
 	}

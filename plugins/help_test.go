@@ -151,7 +151,7 @@ func before(t testing.TB, p *Plugin, cmd *core.Command, res *core.Result) error 
 	return p.Hook().Before(t.Context(), cmd, res)
 }
 
-// module builds a module for tests of the checks: every function is empty or returns 0.
+// module builds a module for tests: every function is empty or returns 0, but for those with code.
 type module struct {
 	imports  []string // "module.name:params>results", a type being i, I (i64) or F
 	exports  []string // "name:params>results"
@@ -159,7 +159,8 @@ type module struct {
 	noMemory bool // not exported
 	start    bool
 	tables   [][]uint32
-	extra    []byte // sections at the end
+	extra    []byte            // sections at the end
+	code     map[string][]byte // by export
 }
 
 func types(s string) string {
@@ -225,6 +226,10 @@ func (m module) bytes() []byte {
 	}
 	out = append(out, section(10, vector(exports, func(s string) []byte {
 		body := []byte{0}
+		fn, _, _ := strings.Cut(s, ":")
+		if code := m.code[fn]; code != nil {
+			return name(string(body) + string(code) + "\x0b")
+		}
 		for _, t := range s[strings.Index(s, ">")+1:] {
 			body = append(body, map[rune][]byte{'i': {0x41, 0}, 'I': {0x42, 0}, 'F': {0x43, 0, 0, 0, 0}}[t]...)
 		}

@@ -39,6 +39,7 @@ type hostile struct {
 	name     string
 	wasm     []byte
 	manifest []byte
+	grants   []string
 	wants    []want
 }
 
@@ -65,9 +66,11 @@ func readHostile(t *testing.T, path string) hostile {
 			bare = true
 		case "manifest":
 			h.manifest = merge(t, h.manifest, rest)
+		case "grant":
+			h.grants = strings.Fields(rest)
 		case "refused":
 			h.wants = append(h.wants, want{"refused", "", unquote(t, rest)})
-		case "before", "before-long", "after", "observe", "report", "concurrent":
+		case "before", "before-long", "before-set", "after", "observe", "report", "concurrent":
 			kind, text, _ := strings.Cut(rest, " ")
 			h.wants = append(h.wants, want{word, kind, unquote(t, text)})
 		}
@@ -180,7 +183,7 @@ func (g *hostile) run(t *testing.T) {
 		}
 	}()
 	witness := load(t, h, actorSource(`"name": "actor"`, `"name": "witness"`))
-	src := Source{Wasm: g.wasm, Manifest: g.manifest}
+	src := Source{Wasm: g.wasm, Manifest: g.manifest, Grants: Grants{Needs: g.grants}}
 	p, err := h.Load(t.Context(), src)
 	if g.wants[0].call == "refused" {
 		if err == nil || !strings.Contains(err.Error(), g.wants[0].text) || !strings.HasPrefix(err.Error(), "plugin hostile: ") &&
@@ -233,6 +236,9 @@ func (w want) do(t *testing.T, p *Plugin) error {
 	cmd := core.Command{Op: core.OpGet, Key: "some key", Namespace: pureNamespace, Cookies: make([]uint64, 1)}
 	res := core.Result{Item: core.Item{Outcome: core.OutcomeMiss}}
 	switch w.call {
+	case "before-set":
+		cmd.Op, cmd.Value, res.Outcome = core.OpSet, []byte("value"), core.OutcomeNone
+		return p.Hook().Before(t.Context(), &cmd, &res)
 	case "before-long":
 		cmd.Key = strings.Repeat("k", 8192)
 		fallthrough

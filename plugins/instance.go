@@ -52,7 +52,11 @@ type instance struct {
 	calls, nanos uint64 // calls made, and an estimate of their time
 	rested       uint64 // calls made when the guest last had time for itself
 
-	_ [24]byte // whole cache lines: instances of different goroutines must not share one
+	scope   *scope   // nil where no host function asks for the call under way
+	kv      *kvStore // the plugin's; those of an instance in the shadow are its own
+	metrics *metrics //
+
+	// Here an instance ends with a cache line: those of different goroutines must not share one.
 }
 
 // call enters the guest. It is the one place where that happens. The runtime turns panics, those of host functions included,
@@ -188,7 +192,9 @@ func (in *instance) callBefore(cmd *core.Command, i int, key string) (uint64, er
 	}
 	s := &in.stack // written word by word: an array literal is made elsewhere and copied, which stalls
 	s[0], s[1], s[2], s[3], s[4] = uint64(cmd.Op), uint64(len(key)), size, uint64(ttlMillis(cmd.TTL)), flags
+	in.scope.before(cmd, i)
 	err := in.call(callHook, in.before, s[:])
+	in.scope.end()
 	return s[0], err
 }
 
@@ -210,7 +216,9 @@ func (in *instance) callAfter(cmd *core.Command, res *core.Result, i int, item *
 	result := uint64(item.Outcome) | uint64(item.Tier)<<hostabi.TierShift
 	s := &in.stack
 	s[0], s[1], s[2], s[3], s[4] = uint64(cmd.Op), uint64(len(key)), result, elapsed, size
+	in.scope.after(cmd, item)
 	err = in.call(callHook, in.after, s[:])
+	in.scope.end()
 	return s[0], err
 }
 

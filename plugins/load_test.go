@@ -121,10 +121,11 @@ func TestLoadRefuses(t *testing.T) {
 			manifest: strings.Replace(passingManifest, `"log"`, `"kv"`, 1),
 			want:     `manifest: needs capability "kv", which it was not granted`,
 		},
-		"capability not offered": {
-			manifest: strings.Replace(passingManifest, `"log"`, `"kv"`, 1), grants: Grants{Needs: []string{"kv"}},
-			want: `manifest: needs capability "kv", which this version of the host does not offer`,
+		"another capability granted": {
+			manifest: strings.Replace(passingManifest, `"log"`, `"kv", "trace"`, 1), grants: Grants{Needs: []string{"kv"}},
+			want: `manifest: needs capability "trace", which it was not granted`,
 		},
+		"quota": {grants: Grants{KVBytes: -1}, want: "grants: -1 bytes and 0 entries of kv: they can't be negative"},
 		"memory beyond the grant": {
 			manifest: strings.Replace(passingManifest, `"needs"`, `"memory_pages":257,"needs"`, 1),
 			want:     "manifest: memory_pages 257: at most 256 are granted",

@@ -52,9 +52,13 @@ type Grants struct {
 
 // Plugin is a loaded guest. Its methods are safe for concurrent use.
 type Plugin struct {
-	host    *Host
-	name    string
-	limiter limiter
+	host *Host
+	name string
+
+	lines      limiter // what the host logs about the plugin
+	guestLines limiter // what the guest logs
+	kv         *kvStore
+	metrics    metrics
 
 	current    atomic.Pointer[version] // nil when closed
 	failClosed atomic.Bool             // the failure policy of the version in place
@@ -91,7 +95,9 @@ func (t *callTotals) add(in *instance) {
 // Load checks and compiles a module and sets up its first instance. Nothing of it runs before all checks have passed.
 // Errors say what is wrong with the module, and what to do.
 func (h *Host) Load(ctx context.Context, src Source) (*Plugin, error) {
-	p := &Plugin{host: h, name: src.Name, limiter: limiter{burst: h.logBurst}}
+	p := &Plugin{host: h, name: src.Name, kv: newKVStore(core.Clock)}
+	p.lines.burst, p.guestLines.burst = h.logBurst, h.logBurst
+	p.kv.limit(src.Grants)
 	if p.name == "" {
 		if m, err := src.manifest(); err == nil {
 			p.name = m.Name
@@ -153,6 +159,7 @@ func (p *Plugin) Close(context.Context) error {
 	if v == nil {
 		return nil
 	}
+	defer p.kv.clear()
 	return v.retire(p.base, &p.gone)
 }
 
@@ -203,6 +210,10 @@ type PluginStats struct {
 	MemoryBytes uint64
 	// Breaker is "closed", "open", "half-open", or "" after Close.
 	Breaker string
+	// KVEntries and KVBytes are what the plugin keeps by capability kv, as its share counts it.
+	KVEntries, KVBytes int
+	// Metrics are the guest's own, sorted by name.
+	Metrics []core.Metric
 }
 
 // Stats returns the plugin's figures. It waits for calls under way.
@@ -211,8 +222,9 @@ func (p *Plugin) Stats() PluginStats {
 	defer p.mu.Unlock()
 	s := PluginStats{
 		Failures: make(map[string]uint64), Skipped: p.skipped.Load(), Refused: p.refused.Load(), Lost: p.lost.Load(),
-		Swaps: p.swaps.Load(), Rollbacks: p.rollbacks.Load(),
+		Swaps: p.swaps.Load(), Rollbacks: p.rollbacks.Load(), Metrics: p.metrics.list(),
 	}
+	s.KVEntries, s.KVBytes = p.kv.figures()
 	total := p.gone
 	if v := p.current.Load(); v != nil {
 		s.Breaker = v.breaker.state(core.Clock())
@@ -238,8 +250,8 @@ func (p *Plugin) Stats() PluginStats {
 	return s
 }
 
-// Report returns the guest's own statistics, added up over all instances there were. It waits for calls under way. A
-// plugin whose manifest names no statistics has an empty report.
+// Report returns the guest's own statistics, added up over all instances there were, and its metrics. It waits for calls
+// under way. A plugin whose manifest names no statistics reports no rows.
 func (p *Plugin) Report() (core.Report, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -248,8 +260,9 @@ func (p *Plugin) Report() (core.Report, error) {
 		return core.Report{}, p.wrap(errClosed)
 	}
 	stats := v.manifest.Stats
+	r := core.Report{Metrics: p.metrics.list()}
 	if len(stats) == 0 {
-		return core.Report{}, nil
+		return r, nil
 	}
 	total := hostabi.NewStatTable(stats)
 	total.MergeTable(p.base)
@@ -263,7 +276,6 @@ func (p *Plugin) Report() (core.Report, error) {
 			}
 		})
 	}
-	var r core.Report
 	for _, row := range total.Rows() {
 		r.Rows = append(r.Rows, core.ReportRow{Op: core.Op(row.Op), Namespace: row.Namespace, Figures: figures(stats, row.Slots)})
 	}

@@ -20,6 +20,7 @@ var errRetired = errors.New("version is retired")
 // Lock order: Plugin.mu, instance.mu, pool.mu.
 type pool struct {
 	version *version
+	role    role // of its instances
 	max     int
 
 	// list is all instances that live; replaced as a whole under mu.
@@ -37,8 +38,8 @@ type pool struct {
 	refills sync.WaitGroup
 }
 
-func newPool(v *version, size int) *pool {
-	p := &pool{version: v, max: size, freed: make(chan struct{}, size), gone: make(chan struct{})}
+func newPool(v *version, is role, size int) *pool {
+	p := &pool{version: v, role: is, max: size, freed: make(chan struct{}, size), gone: make(chan struct{})}
 	p.list.Store(new([]*instance))
 	return p
 }
@@ -129,7 +130,7 @@ func (p *pool) grow() (*instance, error) {
 	}
 	p.size++
 	p.mu.Unlock()
-	in, err := p.version.instantiate(p == p.version.observers)
+	in, err := p.version.instantiate(p.role)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil && p.retired {

@@ -109,6 +109,7 @@ func (p *Plugin) replace(ctx context.Context, old *version, src *Source, shadow 
 // put makes v the version in place.
 func (p *Plugin) put(v *version, src *Source) {
 	p.failClosed.Store(src.failure(v.manifest) == hostabi.FailClosed)
+	p.kv.limit(src.Grants)
 	p.current.Store(v)
 }
 
@@ -184,7 +185,7 @@ func (v *version) rehearse(shadow []sample) error {
 	if v.hooks == nil || len(shadow) == 0 {
 		return nil
 	}
-	in, err := v.instantiate(false)
+	in, err := v.instantiate(roleShadow)
 	if err != nil {
 		return err
 	}

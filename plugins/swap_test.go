@@ -221,3 +221,99 @@ func TestStateful(t *testing.T) {
 		t.Errorf("the guest counted %d", n)
 	}
 }
+
+// TestShadow refuses a version that fails for keys which the plugin is called for.
+func TestShadow(t *testing.T) {
+	h, _ := newHost(t)
+	p := load(t, h, actorSource())
+	for range 2 * timedCalls {
+		if err := call(t, p, "spin:10"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := p.current.Load()
+	err := p.Swap(t.Context(), versionOf("2", `"memory_pages"`, `"fuel": 1000, "memory_pages"`))
+	if err == nil || !strings.Contains(err.Error(), "ec_before in the shadow: fuel: it used up 1000 units") || p.current.Load() != in {
+		t.Errorf("Swap = %v", err)
+	}
+	if s := p.Stats(); s.Swaps != 0 || s.Instances != 2 || len(s.Failures) != 0 {
+		t.Errorf("stats %+v", s)
+	}
+	if err := p.Swap(t.Context(), versionOf("3")); err != nil {
+		t.Errorf("Swap = %v", err)
+	}
+}
+
+func TestRollback(t *testing.T) {
+	h, _ := newHost(t)
+	p := load(t, h, actorSource())
+	rollback := func(want string) {
+		t.Helper()
+		err := p.Rollback(t.Context())
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("Rollback = %v, want %q", err, want)
+		}
+	}
+	rollback("there is no version to go back to")
+	if err := p.Swap(t.Context(), versionOf("2")); err != nil {
+		t.Fatal(err)
+	}
+	rollback("")
+	if v := p.Manifest().Version; v != "1" {
+		t.Errorf("version %s", v)
+	}
+	rollback("there is no version to go back to")
+	if s := p.Stats(); s.Swaps != 2 || s.Rollbacks != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rollback("closed")
+}
+
+// TestRegret has a new version fail until its breaker opens: the old one comes back by itself.
+func TestRegret(t *testing.T) {
+	h, l := newHost(t)
+	p := load(t, h, actorSource())
+	if err := p.Swap(t.Context(), versionOf("2", `"memory_pages"`, `"fuel": 1000, "memory_pages"`)); err != nil {
+		t.Fatal(err)
+	}
+	for range breakerFailures {
+		call(t, p, "spin:10")
+	}
+	waitFor(t, func() bool { return p.Manifest().Version == "1" })
+	cmd, res := core.Command{Op: core.OpGet, Key: "up:again"}, core.Result{}
+	if err := before(t, p, &cmd, &res); err != nil || cmd.Key != "UP:AGAIN" {
+		t.Errorf("afterwards: %q, %v", cmd.Key, err)
+	}
+	if s := p.Stats(); s.Rollbacks != 1 || s.Breaker != "closed" {
+		t.Errorf("stats %+v", s)
+	}
+	waitFor(t, func() bool { return strings.Contains(l.String(), "plugin rolled back") })
+}
+
+// TestLossy floods an observer that is slow and may lose events: nobody waits for it, and what it did not count is lost.
+func TestLossy(t *testing.T) {
+	h, _ := newHost(t)
+	p := load(t, h, actorSource(`["before", "after", "observe"]`, `["observe"]`, `"memory_pages"`, `"lossy": true, "fuel": 1000000000, "memory_pages"`))
+	slow := eventsOf(256)
+	slow[0].Size = 0xb10c
+	const batches = 200
+	for range batches {
+		p.Observer().Observe(slow)
+	}
+	seen := func() uint64 { return figure(t, p, "calls") }
+	waitFor(t, func() bool { return seen()+p.Stats().Lost == batches*256 })
+	if lost := p.Stats().Lost; lost == 0 || seen() < queueLength*256 {
+		t.Errorf("%d events were lost, %d seen", lost, seen())
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lost := p.Stats().Lost
+	p.queue.put(slow)
+	if n := p.Stats().Lost - lost; n != 256 {
+		t.Errorf("%d events were lost after Close", n)
+	}
+}

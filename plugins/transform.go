@@ -2,9 +2,11 @@ package plugins
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -66,7 +68,7 @@ func readMetered(path string) ([]byte, bool) {
 func (h *Host) keepMetered(path string, metered []byte) {
 	sum := sha256.Sum256(metered)
 	if err := writeWhole(path, append(sum[:], metered...)); err != nil {
-		h.logger.Warn("a metered plugin is not kept", "error", err)
+		h.logger.LogAttrs(context.Background(), slog.LevelWarn, "a metered plugin is not kept", slog.Any("error", err))
 	}
 }
 

@@ -71,6 +71,7 @@ func (u *use) before(ctx context.Context, i int, item *core.Item) error {
 	case done != 0:
 		return u.acted(i, item, key, hostabi.DecodeAction(done))
 	}
+	u.in.scope.commitBefore(u.cmd, i)
 	u.remember(key, nil)
 	u.worked()
 	return nil
@@ -86,6 +87,7 @@ func (u *use) acted(i int, item *core.Item, key string, a hostabi.Action) error 
 	if err != nil {
 		return u.failed(hostabi.ExportBefore, err)
 	}
+	u.in.scope.commitBefore(u.cmd, i)
 	if a.Code == hostabi.ActionKey && !a.Cookie {
 		u.remember(key, data)
 	}
@@ -119,6 +121,7 @@ func (u *use) after(ctx context.Context, i int, item *core.Item) error {
 	if err != nil {
 		return u.failed(hostabi.ExportAfter, err)
 	}
+	u.in.scope.commitAfter(item)
 	u.worked()
 	return nil
 }
@@ -132,6 +135,7 @@ func (u *use) actedAfter(item *core.Item, a hostabi.Action) error {
 	if err != nil || a.Code == hostabi.ActionNone {
 		return err
 	}
+	u.in.scope.drop()
 	return replaceValue(item, data)
 }
 
@@ -285,8 +289,13 @@ func replaceValue(item *core.Item, data []byte) error {
 	if e == nil || item.Outcome != core.OutcomeHit {
 		return protocolf("returned respond where nothing was read")
 	}
-	item.Entry = &core.Entry{Value: clone(data), Expires: e.Expires, Version: e.Version, Flags: e.Flags, Codec: e.Codec}
+	item.Entry = withValue(e, clone(data))
 	return nil
+}
+
+// withValue returns an entry like e that holds value, which it keeps.
+func withValue(e *core.Entry, value []byte) *core.Entry {
+	return &core.Entry{Value: value, Expires: e.Expires, Version: e.Version, Flags: e.Flags, Codec: e.Codec}
 }
 
 // patches is a list of patches taken together. The bytes are views.
@@ -339,6 +348,7 @@ func (u *use) patch(i int, data []byte) error {
 		u.cmd.SetKey(i, p.key)
 	}
 	if p.hasValue {
+		u.in.scope.drop()
 		*value, u.cmd.Decoded = bytes.Clone(p.value), nil
 	}
 	if p.hasTTL {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 
+	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/hostabi"
 )
 
@@ -39,7 +40,7 @@ type version struct {
 
 	hooks     *pool // nil without such hooks
 	observers *pool // of one instance; hooks itself for a stateful plugin; nil without that hook
-	memo      *memo // nil unless the plugin is pure
+	memo      *memo // nil unless the plugin is pure and has no part in values
 	breaker   breaker
 }
 
@@ -125,16 +126,16 @@ func (v *version) makePools() {
 		size = 1
 	}
 	if v.manifest.Wants(hostabi.HookBefore) || v.manifest.Wants(hostabi.HookAfter) {
-		v.hooks = newPool(v, size)
+		v.hooks = newPool(v, roleHooks, size)
 	}
 	switch {
 	case !v.manifest.Wants(hostabi.HookObserve):
 	case v.manifest.Stateful && v.hooks != nil:
-		v.observers = v.hooks
+		v.observers, v.hooks.role = v.hooks, roleObserver
 	default:
-		v.observers = newPool(v, 1)
+		v.observers = newPool(v, roleObserver, 1)
 	}
-	if v.manifest.Pure {
+	if v.manifest.Pure && !v.manifest.NeedsCapability("value") { // a value that was written can't be remembered
 		v.memo = newMemo()
 	}
 }
@@ -177,15 +178,28 @@ func (v *version) retire(total *hostabi.StatTable, calls *callTotals) error {
 	return v.compiled.Close(context.Background())
 }
 
+// role is what an instance is for.
+type role uint8
+
+const (
+	roleHooks role = iota
+	roleObserver
+	roleShadow // to be tried out: what it does in the host must leave no traces
+)
+
 // instantiate makes an instance and sets it up. The error is a *GuestError.
-func (v *version) instantiate(observes bool) (in *instance, err error) {
+func (v *version) instantiate(is role) (in *instance, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			in, err = nil, v.startError("instantiate", panicError{r})
 		}
 	}()
-	in = &instance{version: v, output: output{plugin: v.plugin}}
+	in = &instance{version: v, output: output{plugin: v.plugin}, kv: v.plugin.kv, metrics: &v.plugin.metrics}
 	in.ctx.in = in
+	if is == roleShadow {
+		in.kv, in.metrics = newKVStore(core.Clock), new(metrics)
+		in.kv.limit(v.source.Grants)
+	}
 	modules := v.modules
 	if v.wasi {
 		modules = modules.WithStdout(&in.output).WithStderr(&in.output)
@@ -195,6 +209,7 @@ func (v *version) instantiate(observes bool) (in *instance, err error) {
 		return nil, v.startError("instantiate", err)
 	}
 	in.module, in.memory, in.tank = module, module.Memory(), newTank(module)
+	in.scope = newScope(v.manifest)
 	if in.tank.stop != nil {
 		in.timer = v.plugin.host.dog.watch(in.tank.stop)
 	}
@@ -204,7 +219,7 @@ func (v *version) instantiate(observes bool) (in *instance, err error) {
 	if len(v.manifest.Stats) > 0 {
 		in.stats = module.ExportedFunction(hostabi.ExportStats)
 	}
-	if call, err := in.setUp(observes); err != nil {
+	if call, err := in.setUp(is == roleObserver); err != nil {
 		in.close()
 		return nil, v.startError(call, err)
 	}
@@ -255,7 +270,7 @@ func (in *instance) configure() error {
 		}
 	}
 	in.memory.Write(in.bufAddr+hostabi.BufKey, config) // room has seen that it fits
-	in.stack[0], in.stack[1] = uint64(len(config)), 0
+	in.stack[0], in.stack[1] = uint64(len(config)), features(in.version.manifest)
 	if err := in.call(callSetup, f, in.stack[:2]); err != nil {
 		return err
 	}
@@ -319,6 +334,9 @@ func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
 	}
 	if f := s.Grants.Failure; f != "" && f != hostabi.FailOpen && f != hostabi.FailClosed {
 		return 0, fmt.Errorf("grants: failure %q: %q or %q are possible", f, hostabi.FailOpen, hostabi.FailClosed)
+	}
+	if s.Grants.KVBytes < 0 || s.Grants.KVEntries < 0 {
+		return 0, fmt.Errorf("grants: %d bytes and %d entries of kv: they can't be negative", s.Grants.KVBytes, s.Grants.KVEntries)
 	}
 	if len(s.Config) > 0 && !json.Valid(s.Config) {
 		return 0, errors.New("configuration is not JSON")

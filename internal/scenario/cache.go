@@ -140,6 +140,17 @@ func (c *cache) close(ctx context.Context) error {
 }
 
 // metric returns a counter or gauge that the plugin defined.
-func metric(*plugins.Plugin, string) (float64, error) {
-	return 0, errors.New("this host keeps no metrics of plugins")
+func metric(p *plugins.Plugin, name string) (float64, error) {
+	var names []string
+	for _, m := range p.Stats().Metrics {
+		switch {
+		case m.Name != name:
+			names = append(names, m.Name)
+		case m.Buckets != nil:
+			return 0, errors.New("it is a histogram, no single figure")
+		default:
+			return float64(m.Value), nil
+		}
+	}
+	return 0, fmt.Errorf("the plugin has defined no metric %q, only %q", name, names)
 }

@@ -119,6 +119,12 @@ uint64_t ec_before(uint32_t op, uint32_t len, uint32_t value_len, int64_t ttl, u
 		key[0] = '0' + __builtin_wasm_memory_size(0);
 		return action(EC_ACTION_KEY, KEY, 1);
 	}
+	if (IS("spin")) { // so many thousand times, without a number for ever
+		uint64_t rounds = 0;
+		for (uint32_t i = 5; i < len; i++) rounds = rounds * 10 + (key[i] - '0') * 1000;
+		for (uint64_t i = rounds - 1; i != 0; i--) zero = 0;
+		return 0;
+	}
 	if (IS("farkey")) return action(EC_ACTION_KEY, 0x7fffff, 10);
 	if (IS("longkey")) return action(EC_ACTION_KEY, KEY, 0xffffffff);
 	if (IS("bigkey")) {
@@ -182,6 +188,7 @@ EC_EXPORT("ec_events") ec_event *ec_events(uint32_t capacity) { return capacity 
 EC_EXPORT("ec_observe") void ec_observe(uint32_t n) {
 	for (uint32_t i = 0; i < n; i++) {
 		if (events[i].value_size == 0xdead) __builtin_trap();
+		if (events[i].value_size == 0xb10c) for (uint32_t k = 0; k < 1000000; k++) zero = 0; // for a millisecond or so
 	}
 	row.calls += n;
 }
