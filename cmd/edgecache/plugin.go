@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,6 +24,13 @@ func (a *app) pluginCommand() *cobra.Command {
 		Example: `  edgecache plugin new mine --lang c && cd mine
   edgecache plugin build && edgecache plugin test .
   edgecache plugin inspect mine.wasm`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.pluginNewCommand(), a.pluginBuildCommand(), a.pluginInspectCommand(), a.pluginTestCommand(), a.pluginBenchCommand(), a.pluginPackCommand())
 	return cmd
@@ -50,16 +58,35 @@ func readModule(path string) (src plugins.Source, module string, err error) {
 	return src, module, nil
 }
 
-// readWasm reads a module, but not what is too large for one.
+// sizeError says that a file is too large for a module.
+type sizeError struct {
+	path string
+	size int64
+}
+
+func (e *sizeError) Error() string {
+	return fmt.Sprintf("%s: module of %d bytes: at most %d are allowed", e.path, e.size, hostabi.MaxModule)
+}
+
+// readWasm reads a module, but not what is too large for one: that is a *sizeError.
 func readWasm(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
+	f, err := os.Open(path)
+	if err != nil {
 		return nil, err
-	case info.Size() > hostabi.MaxModule:
-		return nil, fmt.Errorf("%s: module of %d bytes: at most %d are allowed", path, info.Size(), hostabi.MaxModule)
 	}
-	return os.ReadFile(path)
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > hostabi.MaxModule {
+		return nil, &sizeError{path, info.Size()}
+	}
+	wasm, err := io.ReadAll(io.LimitReader(f, hostabi.MaxModule+1)) // a pipe has no size
+	if err == nil && len(wasm) > hostabi.MaxModule {
+		err = &sizeError{path, int64(len(wasm))}
+	}
+	return wasm, err
 }
 
 // findModule returns path, or the module in it if it is a folder.

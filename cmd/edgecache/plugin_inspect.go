@@ -28,11 +28,7 @@ What an operator must grant is listed; asking for it is no reason to refuse.`,
 	var out format
 	bindFormat(cmd, &out)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		src, module, err := readModule(args[0])
-		if err != nil {
-			return err
-		}
-		report, err := inspect(cmd.Context(), src)
+		report, err := inspectFile(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
@@ -42,11 +38,25 @@ What an operator must grant is listed; asking for it is no reason to refuse.`,
 			err = writeInspection(a.out, report)
 		}
 		if err == nil && report.Verdict != plugins.VerdictOK {
-			err = fmt.Errorf("%s is refused: %s", module, report.Reason)
+			err = fmt.Errorf("%s is refused: %s", args[0], report.Reason)
 		}
 		return err
 	}
 	return cmd
+}
+
+// inspectFile inspects the plugin at path. A file too large to be read is refused.
+func inspectFile(ctx context.Context, path string) (*plugins.Inspection, error) {
+	src, _, err := readModule(path)
+	var large *sizeError
+	switch {
+	case errors.As(err, &large):
+		return &plugins.Inspection{Verdict: plugins.VerdictRefused, Reason: large.Error(), Size: int(large.size)}, nil
+	case err != nil:
+		return nil, err
+	default:
+		return inspect(ctx, src)
+	}
 }
 
 // inspect asks a host of its own about a plugin.
@@ -82,7 +92,7 @@ func writeInspection(out io.Writer, r *plugins.Inspection) error {
 		fmt.Fprintf(w, "fuel\t%d units for a call; %d if every instruction runs once, %d at most between two checks\n",
 			f.PerCall, f.Cost, f.LargestRun)
 	}
-	fmt.Fprintf(w, "size\t%d bytes\ndigest\t%s\n", r.Size, r.Digest)
+	fmt.Fprintf(w, "size\t%d bytes\ndigest\t%s\n", r.Size, cmp.Or(r.Digest, "not computed"))
 	writeExports(w, r.Exports)
 	writeImports(w, r.Imports)
 	return w.Flush()

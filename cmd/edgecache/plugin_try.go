@@ -50,7 +50,7 @@ the module's folder, or the one in the module. A scenario:
 			return err
 		}
 		if n := len(res.Failures); n > 0 {
-			return fmt.Errorf("%d of %d checks failed", n, res.Checks)
+			return fmt.Errorf("%d of %d checks failed, %d were left out", n, res.Checks, res.Skipped)
 		}
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 const rustTarget = "wasm32-unknown-unknown"
@@ -63,12 +64,14 @@ func (c *compilation) rust(ctx context.Context) error {
 		return err
 	}
 	common := []string{"--edition", "2021", "--target", rustTarget, "-O", "-C", "panic=abort", "-C", "target-feature=+bulk-memory"}
-	args := append(common[:len(common):len(common)], "--crate-type", "cdylib", "--crate-name", "plugin", "-C", "lto",
-		"-C", "strip=debuginfo", "-C", "link-arg=-zstack-size=16384", "-o", c.out)
+	args := slices.Concat(common, []string{
+		"--crate-type", "cdylib", "--crate-name", "plugin", "-C", "lto", "-C", "strip=debuginfo",
+		"-C", "link-arg=-zstack-size=16384", "-o", c.out,
+	})
 	if c.sdk != "" {
 		crate := filepath.Join(c.temp, "libedgecache.rlib")
-		sdk := append(common[:len(common):len(common)], "--crate-type", "rlib", "--crate-name", "edgecache", "-o", crate,
-			filepath.Join(c.sdk, "edgecache.rs"))
+		source := filepath.Join(c.sdk, "edgecache.rs")
+		sdk := slices.Concat(common, []string{"--crate-type", "rlib", "--crate-name", "edgecache", "-o", crate, source})
 		if err := c.run(ctx, nil, rustc, sdk...); err != nil {
 			return err
 		}
@@ -121,8 +124,7 @@ func (c *compilation) run(ctx context.Context, env []string, name string, args .
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, c.stderr, c.stderr
 	cmd.Env = append(os.Environ(), env...)
 	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("%s does not compile it: %w", filepath.Base(name), err)
 	}
 	return err

@@ -25,6 +25,9 @@ const (
 // sdkModule is how plugins of this repository import the SDK for Go.
 const sdkModule = "github.com/edgecache/edgecache/hostabi/sdk/go"
 
+// goModule is what new modules' paths begin with: a name alone could be one of the standard library's.
+const goModule = "example.com/"
+
 //go:embed readme.txt
 var readme string
 
@@ -140,7 +143,7 @@ func (o *NewOptions) rename(files map[string][]byte) error {
 	for _, name := range slices.Collect(maps.Keys(files)) {
 		text := heading.ReplaceAllString(string(files[name]), "${1} "+o.Name)
 		text = strings.NewReplacer(
-			"../README.md", "README.md", `"`+template+`"`, `"`+o.Name+`"`, `"`+sdkModule+`"`, `"`+o.Name+"/"+sdkFolder+`"`,
+			"../README.md", "README.md", `"`+template+`"`, `"`+o.Name+`"`, `"`+sdkModule+`"`, `"`+goModule+o.Name+"/"+sdkFolder+`"`,
 		).Replace(text)
 		delete(files, name)
 		files[strings.ReplaceAll(name, template, o.Name)] = []byte(text)
@@ -154,7 +157,7 @@ func (o *NewOptions) addPackage(files map[string][]byte) {
 	dependency := `{"private": true, "devDependencies": {"%s": "%s"}}` + "\n"
 	switch o.Language {
 	case Go:
-		files["go.mod"] = fmt.Appendf(nil, "module %s\n\ngo 1.24\n", o.Name)
+		files["go.mod"] = fmt.Appendf(nil, "module %s\n\ngo 1.24\n", goModule+o.Name)
 	case AssemblyScript:
 		files["package.json"] = fmt.Appendf(nil, dependency, "assemblyscript", ascVersion)
 	case Zig:

@@ -74,7 +74,9 @@ func parseNumbers(text string) (numbers, error) {
 	return n, nil
 }
 
-func parseNumber(text string) (float64, error) { return strconv.ParseFloat(strings.TrimSpace(text), 64) }
+func parseNumber(text string) (float64, error) {
+	return strconv.ParseFloat(strings.TrimSpace(text), 64)
+}
 
 // number returns v as reports have it.
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

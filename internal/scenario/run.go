@@ -23,8 +23,10 @@ type Options struct {
 
 // Result is what became of a scenario.
 type Result struct {
-	// Checks counts the lines that expect something.
-	Checks int `json:"checks"`
+	// Checks counts the lines that expect something, Skipped those of them that were left out because the plugin did not
+	// load or the connection broke.
+	Checks  int `json:"checks"`
+	Skipped int `json:"skipped"`
 	// Failures are those that something else came for, in their order.
 	Failures []Failure `json:"failures"`
 }
@@ -110,6 +112,15 @@ type session struct {
 	broken bool   // it could not be opened or lost its connection: no line is run before the next config or grant
 }
 
+// check counts n lines that expect something and reports whether they can be run.
+func (r *session) check(ctx context.Context, n int) bool {
+	r.res.Checks += n
+	if r.broken {
+		r.res.Skipped += n
+	}
+	return r.ready(ctx)
+}
+
 // ready sees to a cache and reports whether there is one.
 func (r *session) ready(ctx context.Context) bool {
 	if r.broken || r.cache != nil {
@@ -154,7 +165,9 @@ func (r *session) failAt(line int, text, want, got string) {
 }
 
 // action is what a line does.
-type action interface{ run(ctx context.Context, r *session) }
+type action interface {
+	run(ctx context.Context, r *session)
+}
 
 type configure struct{ config []byte }
 
@@ -188,8 +201,7 @@ type reply struct {
 }
 
 func (a command) run(ctx context.Context, r *session) {
-	r.res.Checks += max(1, len(a.replies))
-	if !r.ready(ctx) {
+	if !r.check(ctx, max(1, len(a.replies))) {
 		return
 	}
 	r.log.clear()
@@ -256,8 +268,7 @@ func (a stored) run(ctx context.Context, r *session) {
 
 // look returns what is stored under a key, and whether that could be found out.
 func (r *session) look(ctx context.Context, k key) (*core.Entry, bool) {
-	r.res.Checks++
-	if !r.ready(ctx) {
+	if !r.check(ctx, 1) {
 		return nil, false
 	}
 	e, err := r.cache.entry(ctx, k)
@@ -311,8 +322,7 @@ type figure struct {
 }
 
 func (a figure) run(ctx context.Context, r *session) {
-	r.res.Checks++
-	if !r.ready(ctx) {
+	if !r.check(ctx, 1) {
 		return
 	}
 	got, err := a.of(r.cache.plugin)
@@ -354,8 +364,7 @@ func (a figure) of(p *plugins.Plugin) (float64, error) {
 type logged struct{ want matcher }
 
 func (a logged) run(ctx context.Context, r *session) {
-	r.res.Checks++
-	if !r.ready(ctx) {
+	if !r.check(ctx, 1) {
 		return
 	}
 	lines := r.log.all()

@@ -34,6 +34,7 @@ package scenario
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -92,7 +93,7 @@ func Parse(file string, text []byte) (*Scenario, error) {
 		do, err := parseStep(l, replies)
 		if err != nil {
 			at := l.number
-			if bad, ok := err.(*badReply); ok { //nolint:errorlint // made right below, never wrapped
+			if bad, ok := errors.AsType[*replyError](err); ok {
 				at, err = bad.line, bad.error
 			}
 			return nil, &SyntaxError{File: file, Line: at, Err: err}
@@ -178,8 +179,8 @@ func parseStep(l line, replies []line) (action, error) {
 	}
 }
 
-// badReply is an error of a line behind the one that is parsed.
-type badReply struct {
+// replyError is an error of a line behind the one that is parsed.
+type replyError struct {
 	error
 	line int
 }
@@ -190,13 +191,13 @@ func parseCommand(text string, replies []line) (action, error) {
 		return nil, err
 	}
 	if len(words) == 0 {
-		return nil, fmt.Errorf("a command is missing")
+		return nil, errors.New("a command is missing")
 	}
 	c := command{words: words}
 	for _, r := range replies {
 		m, err := parseText(r.text, exact)
 		if err != nil {
-			return nil, &badReply{err, r.number}
+			return nil, &replyError{err, r.number}
 		}
 		c.replies = append(c.replies, reply{r.number, r.text, m})
 	}
@@ -208,7 +209,7 @@ func parseText(text string, plain func(string) matcher) (matcher, error) {
 	re, ok := strings.CutPrefix(strings.TrimLeft(text, " "), "~")
 	if !ok {
 		if text == "" {
-			return nil, fmt.Errorf("a text is missing")
+			return nil, errors.New("a text is missing")
 		}
 		return plain(text), nil
 	}
@@ -289,7 +290,7 @@ func parseStored(text string) (action, error) {
 		return nil, err
 	}
 	if rest == "" {
-		return nil, fmt.Errorf("stored: the value is missing: \"text\", (nil) or ~ and a regular expression")
+		return nil, errors.New(`stored: the value is missing: "text", (nil) or ~ and a regular expression`)
 	}
 	m, err := parseText(rest, exact)
 	return stored{k, m}, err
@@ -322,7 +323,7 @@ func parseFigure(what, text string) (action, error) {
 func parseRefused(text string) (action, error) {
 	config, ok := strings.CutPrefix(text, "config ")
 	if !ok {
-		return nil, fmt.Errorf("refused: \"config\" and one line of JSON belong here")
+		return nil, errors.New(`refused: "config" and one line of JSON belong here`)
 	}
 	b, rest, err := cutJSON(config)
 	if err != nil {
