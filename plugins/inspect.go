@@ -66,7 +66,7 @@ type InspectedMemory struct {
 
 // InspectedFuel is what is known of the module's use of fuel. Units are those of package meter.
 type InspectedFuel struct {
-	// PerCall is what a hook may burn in a call.
+	// PerCall is the most that a hook may burn in a call.
 	PerCall int64 `json:"per_call"`
 	// Functions and Loops are how many there are, Cost what all of their instructions cost once, LargestRun the most that
 	// runs between two looks at the fuel.
@@ -163,6 +163,6 @@ func (r *Inspection) fuel(mod *hostabi.Module, src *Source) {
 	}
 	r.Fuel = &InspectedFuel{Functions: info.Functions, Loops: info.Loops, Cost: info.Cost, LargestRun: info.LargestRun}
 	if r.Manifest != nil {
-		r.Fuel.PerCall = src.allowances(r.Manifest, usesWASI(mod), defaultTimeout)[callHook].each
+		r.Fuel.PerCall = src.allowances(r.Manifest, usesWASI(mod), defaultTimeout)[callHook].full
 	}
 }

@@ -56,8 +56,8 @@ func TestComments(t *testing.T) {
 
 func TestNumbers(t *testing.T) {
 	for _, tt := range []struct {
-		text    string
-		has     []float64
+		text  string
+		has   []float64
 		lacks []float64
 	}{
 		{"5", []float64{5}, []float64{4.9, 6}},
