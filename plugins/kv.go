@@ -13,7 +13,7 @@ import (
 const (
 	defaultKVBytes   = 1 << 20
 	defaultKVEntries = 10_000
-	// kvOverhead is what an entry counts besides its key and value.
+	// kvOverhead is what an entry counts besides its key and value: about half of what it takes to keep a small one.
 	kvOverhead = 64
 	kvNumber   = 8 // bytes of a number
 )

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"errors"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,34 +31,48 @@ func versionOf(v string, changes ...string) Source {
 	return actorSource(append(changes, `"version": "1"`, `"version": "`+v+`"`)...)
 }
 
-// TestSwapUnderLoad calls and observes from many goroutines while versions are replaced: no call may fail, and the guests
-// must have counted every one.
+// TestSwapUnderLoad calls and observes from many goroutines while versions are replaced a thousand times: no call may fail,
+// the guests must have counted every one, and nothing of the old versions may stay.
 func TestSwapUnderLoad(t *testing.T) {
 	h, _ := newHost(t)
 	p := load(t, h, actorSource())
 	c := newCache(t, p)
-	const goroutines, swaps = 64, 20
+	const goroutines, swaps = 64, 1000
 	var done sync.WaitGroup
 	var stop atomic.Bool
 	var gets atomic.Uint64
-	for range goroutines {
-		done.Go(func() {
-			for !stop.Load() {
-				if _, err := c.Get(t.Context(), "respond:1"); err != nil {
-					t.Errorf("Get = %v", err)
-				}
-				gets.Add(1)
+	load := func() {
+		for !stop.Load() {
+			if _, err := c.Get(t.Context(), "respond:1"); err != nil {
+				t.Errorf("Get = %v", err)
 			}
-		})
-	}
-	for i := range swaps {
-		if err := p.Swap(t.Context(), versionOf([]string{"2", "3"}[i%2])); err != nil {
-			t.Fatal(err)
+			if gets.Add(1)%16 == 0 {
+				goruntime.Gosched() // as commands do that come by the network: else a swap waits for the scheduler alone
+			}
 		}
+	}
+	swap := func(n int) {
+		for i := range n {
+			if err := p.Swap(t.Context(), versionOf([]string{"2", "3"}[i%2])); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	swap(10)
+	atRest := goruntime.NumGoroutine()
+	for range goroutines {
+		done.Go(load)
+	}
+	swap(10)
+	heap := heapInUse()
+	swap(swaps - 20)
+	if grown := int64(heapInUse()) - int64(heap); grown > 16<<20 { // instances in use are 64 KiB each
+		t.Errorf("the heap has grown by %d KiB", grown>>10)
 	}
 	stop.Store(true)
 	done.Wait()
 	c.Flush()
+	waitFor(t, func() bool { return goruntime.NumGoroutine() <= atRest })
 	// Each command was counted by ec_before and by ec_observe.
 	if n, want := figure(t, p, "calls"), 2*gets.Load(); n != want || want < goroutines {
 		t.Errorf("guests counted %d calls in %d versions, want %d", n, swaps+1, want)
@@ -69,6 +84,7 @@ func TestSwapUnderLoad(t *testing.T) {
 	if s.Swaps != swaps || s.Lost != 0 || len(s.Failures) != 0 || s.Instances > p.current.Load().hooks.max+1 {
 		t.Errorf("stats %+v after %d swaps", s, swaps)
 	}
+	t.Logf("%d swaps under %d commands", swaps, gets.Load())
 }
 
 func TestSwap(t *testing.T) {

@@ -286,7 +286,7 @@ func clone(b []byte) []byte { return append([]byte{}, b...) }
 // replaceValue puts a copy of data in the place of the value that was read.
 func replaceValue(item *core.Item, data []byte) error {
 	e := item.Entry
-	if e == nil || item.Outcome != core.OutcomeHit {
+	if e == nil {
 		return protocolf("returned respond where nothing was read")
 	}
 	item.Entry = withValue(e, clone(data))

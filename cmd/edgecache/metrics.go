@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -57,8 +58,12 @@ func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
 	refused := m.counter("edgecache.plugin.refused", "{key}", "Keys that were too long for the guest.")
 	lost := m.counter("edgecache.plugin.lost", "{event}", "Events that an observer did not see.")
 	swaps := m.counter("edgecache.plugin.swaps", "{version}", "Versions that took the place of another.")
+	rollbacks := m.counter("edgecache.plugin.rollbacks", "{version}", "Versions that were taken back.")
+	fuel := m.counter("edgecache.plugin.fuel", "{unit}", "Fuel that a guest has burnt, about an instruction a unit.")
+	breaker := m.gauge("edgecache.plugin.breaker", "{state}", "State of a plugin's breaker: 0 closed, 1 half-open, 2 open.")
 	count := m.gauge("edgecache.plugin.instances", "{instance}", "Instances of a guest.")
 	memory := m.gauge("edgecache.plugin.memory", "By", "Memory of a guest's instances.")
+	own := m.guestMetrics()
 	return m.observe(func(o metric.Observer) {
 		for _, p := range loaded {
 			s, name := p.Stats(), attribute.String("plugin", p.Name())
@@ -69,13 +74,69 @@ func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
 			o.ObserveInt64(refused, int64(s.Refused), labels)
 			o.ObserveInt64(lost, int64(s.Lost), labels)
 			o.ObserveInt64(swaps, int64(s.Swaps), labels)
+			o.ObserveInt64(rollbacks, int64(s.Rollbacks), labels)
+			o.ObserveInt64(fuel, int64(s.Fuel), labels)
+			o.ObserveInt64(breaker, breakerState(s.Breaker), labels)
 			o.ObserveInt64(count, int64(s.Instances), labels)
 			o.ObserveInt64(memory, int64(s.MemoryBytes), labels)
 			for kind, n := range s.Failures {
 				o.ObserveInt64(failures, int64(n), metric.WithAttributes(name, attribute.String("kind", kind)))
 			}
+			manifest := p.Manifest()
+			own.observe(o, p.Name(), manifest.NeedsCapability("kv"), &s)
 		}
 	})
+}
+
+// guestMetrics are the instruments of what guests keep with the host.
+type guestMetrics struct {
+	entries, size              metric.Int64Observable
+	counter, gauge, count, sum metric.Int64Observable
+}
+
+func (m *instruments) guestMetrics() *guestMetrics {
+	return &guestMetrics{
+		entries: m.gauge("edgecache.plugin.kv.entries", "{entry}", "Entries that a plugin keeps with capability kv."),
+		size:    m.gauge("edgecache.plugin.kv.size", "By", "Bytes that they count towards the plugin's share."),
+		counter: m.counter("edgecache.plugin.counter", "1", "A counter that a guest defined."),
+		gauge:   m.gauge("edgecache.plugin.gauge", "1", "A gauge that a guest defined."),
+		count:   m.counter("edgecache.plugin.histogram.count", "1", "Values that a guest recorded in a histogram it defined."),
+		sum:     m.counter("edgecache.plugin.histogram.sum", "1", "The sum of these values."),
+	}
+}
+
+// observe observes the figures of a plugin. Those of its entries are left out where it can have none.
+func (g *guestMetrics) observe(o metric.Observer, plugin string, hasKV bool, s *plugins.PluginStats) {
+	name := attribute.String("plugin", plugin)
+	if hasKV {
+		labels := metric.WithAttributes(name)
+		o.ObserveInt64(g.entries, int64(s.KVEntries), labels)
+		o.ObserveInt64(g.size, int64(s.KVBytes), labels)
+	}
+	for _, m := range s.Metrics {
+		labels := metric.WithAttributes(name, attribute.String("name", m.Name))
+		switch m.Kind {
+		case "counter":
+			o.ObserveInt64(g.counter, m.Value, labels)
+		case "gauge":
+			o.ObserveInt64(g.gauge, m.Value, labels)
+		case "histogram":
+			o.ObserveInt64(g.count, int64(m.Count), labels)
+			o.ObserveInt64(g.sum, int64(min(m.Sum, math.MaxInt64)), labels)
+		}
+	}
+}
+
+// breakerState numbers the states of a breaker by how much they hold back.
+func breakerState(state string) int64 {
+	switch state {
+	case "open":
+		return 2
+	case "half-open":
+		return 1
+	default:
+		return 0
+	}
 }
 
 // observeRESP makes the figures of the RESP frontend metrics.

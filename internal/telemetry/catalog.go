@@ -26,7 +26,7 @@ const (
 
 // Catalog returns every metric of the program, in the order of docs/METRICS.md.
 func Catalog() []Metric {
-	tier, plugin := []string{"tier"}, []string{"plugin"}
+	tier, plugin, named := []string{"tier"}, []string{"plugin"}, []string{"plugin", "name"}
 	return []Metric{
 		{"edgecache.commands", Counter, "{command}", []string{"op", "outcome"}, "Commands by operation and outcome."},
 		{"edgecache.load.collapsed", Counter, "{command}", nil, "Reads that joined another's load of the same key."},
@@ -44,8 +44,17 @@ func Catalog() []Metric {
 		{"edgecache.plugin.refused", Counter, "{key}", plugin, "Keys that were too long for the guest."},
 		{"edgecache.plugin.lost", Counter, "{event}", plugin, "Events that an observer did not see."},
 		{"edgecache.plugin.swaps", Counter, "{version}", plugin, "Versions that took the place of another."},
+		{"edgecache.plugin.rollbacks", Counter, "{version}", plugin, "Versions that were taken back."},
+		{"edgecache.plugin.fuel", Counter, "{unit}", plugin, "Fuel that a guest has burnt, about an instruction a unit."},
+		{"edgecache.plugin.breaker", Gauge, "{state}", plugin, "State of a plugin's breaker: 0 closed, 1 half-open, 2 open."},
 		{"edgecache.plugin.instances", Gauge, "{instance}", plugin, "Instances of a guest."},
 		{"edgecache.plugin.memory", Gauge, "By", plugin, "Memory of a guest's instances."},
+		{"edgecache.plugin.kv.entries", Gauge, "{entry}", plugin, "Entries that a plugin keeps with capability kv."},
+		{"edgecache.plugin.kv.size", Gauge, "By", plugin, "Bytes that they count towards the plugin's share."},
+		{"edgecache.plugin.counter", Counter, "1", named, "A counter that a guest defined."},
+		{"edgecache.plugin.gauge", Gauge, "1", named, "A gauge that a guest defined."},
+		{"edgecache.plugin.histogram.count", Counter, "1", named, "Values that a guest recorded in a histogram it defined."},
+		{"edgecache.plugin.histogram.sum", Counter, "1", named, "The sum of these values."},
 		{"edgecache.resp.connections", Gauge, "{connection}", nil, "Open connections of Redis clients."},
 		{"edgecache.resp.accepted", Counter, "{connection}", nil, "Connections that Redis clients made."},
 		{"edgecache.resp.refused", Counter, "{connection}", nil, "Connections that were sent away: too many, or not allowed in."},
@@ -86,7 +95,7 @@ func Spans() []Span {
 		{
 			"command {op}", "INTERNAL",
 			[]string{"edgecache.op", "edgecache.namespace", "edgecache.keys", "edgecache.outcome", "edgecache.tier", "error.type"},
-			"A command on its way through the cache.",
+			"A command on its way through the cache. Plugins add attributes `edgecache.plugin.NAME.KEY`.",
 		},
 		{"plugin before {plugin}", "INTERNAL", []string{"error.type"}, "A hook ahead of the tiers."},
 		{"tier {tier}", "INTERNAL", []string{"edgecache.tier", "edgecache.op", "edgecache.outcome", "error.type"}, "A call to a remote tier, waiting included."},
@@ -130,7 +139,8 @@ const documentHead = "# Metrics and traces\n\n" +
 	"| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `always_on`, `always_off` or `traceidratio` with its share, also with `parentbased_` in front |\n" +
 	"| `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | how the process is called |\n" +
 	"| `OTEL_EXPORTER_OTLP_*`, `OTEL_BSP_*`, `OTEL_METRIC_EXPORT_*` | headers, timeouts, compression, certificates, intervals and sizes of batches |\n\n" +
-	"Labels have few values: the names of tiers, operations, outcomes and plugins, never a key.\n\n"
+	"Labels have few values: the names of tiers, operations, outcomes, plugins and the metrics that guests define (64 each at\n" +
+	"most), never a key.\n\n"
 
 const spansHead = "\n## Spans\n\n" +
 	"The sampler decides for each command of a client, at a cost of nanoseconds, whether a trace begins. A hit in the nearest\n" +
