@@ -25,7 +25,7 @@ type engine struct {
 	tiers      []*tier
 	near       Backend // the nearest tier's backend if it is local, else nil
 	table      atomic.Pointer[table]
-	tableMu    sync.Mutex // serialises SetHooks
+	tableMu    sync.Mutex // serialises ReplaceHooks
 	counters   *counters
 	ring       *ring
 	keys       *keyTable

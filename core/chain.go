@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -21,6 +22,8 @@ type table struct {
 
 	hooks     []Hook
 	observers []boundObserver
+
+	next *table // the one that took its place, kept in reach so that tables become unreachable in their order
 }
 
 // bound is a hook with its spec, read once.
@@ -82,6 +85,14 @@ func checkName(kind, name string, taken map[string]bool) error {
 // SetHooks replaces all hooks and observers at once. Commands under way end with those that they began with; what those
 // leave for the old observers before SetHooks returns still reaches them. Safe under traffic.
 func (c *Cache) SetHooks(hooks []Hook, observers []Observer) error {
+	return c.ReplaceHooks(hooks, observers, nil)
+}
+
+// ReplaceHooks is SetHooks, which calls drained when no command that began with hooks set before is under way any more, so
+// that what they hold can be given back. Nothing counts commands for that: the garbage collector finds out, within two
+// minutes at most where there is little garbage, and drained runs on a goroutine of the runtime's, which it must not hold up.
+// It is not called if there is an error.
+func (c *Cache) ReplaceHooks(hooks []Hook, observers []Observer, drained func()) error {
 	t, err := newTable(append([]Hook(nil), hooks...), observers)
 	if err != nil {
 		return err
@@ -90,7 +101,11 @@ func (c *Cache) SetHooks(hooks []Hook, observers []Observer) error {
 	e.tableMu.Lock()
 	defer e.tableMu.Unlock()
 	e.ring.replace(t.observers)
-	e.table.Store(t)
+	old := e.table.Swap(t)
+	old.next = t // nobody reads it
+	if drained != nil {
+		runtime.AddCleanup(old, func(f func()) { f() }, drained)
+	}
 	return nil
 }
 
@@ -120,6 +135,7 @@ func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, t
 		cmd.span = nil
 		endCommand(span, res)
 	}
+	runtime.KeepAlive(t) // see ReplaceHooks
 }
 
 // chain takes the command through its hooks and, unless they settle it, the tiers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -408,5 +409,57 @@ func TestObservedHitAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(2000, func() { _, _ = c.Get(context.Background(), "k") }); n != 0 {
 		t.Errorf("a hit allocates %v times", n)
+	}
+}
+
+// TestDrained holds a command in a hook while the hooks are replaced, twice: what is called once nobody uses the hooks any
+// more must wait for it.
+func TestDrained(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	first := &testHook{spec: allOps("first"), before: func(*core.Command, *core.Result) error {
+		close(entered)
+		<-leave
+		return nil
+	}}
+	o := oneTier(t)
+	o.Hooks = []core.Hook{first}
+	c := newCache(t, o)
+	var ended atomic.Bool
+	got := make(chan error, 1)
+	go func() {
+		_, err := c.Get(t.Context(), "absent")
+		ended.Store(true)
+		got <- err
+	}()
+	<-entered
+	var drained, early atomic.Int32
+	count := func() {
+		if !ended.Load() {
+			early.Add(1)
+		}
+		drained.Add(1)
+	}
+	for range 2 {
+		if err := c.ReplaceHooks([]core.Hook{&testHook{spec: allOps("second")}}, nil, count); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := []core.Hook{&testHook{spec: allOps("")}}
+	if err := c.ReplaceHooks(bad, nil, count); err == nil {
+		t.Error("a hook without a name was taken")
+	}
+	for range 3 {
+		runtime.GC()
+	}
+	close(leave)
+	if err := <-got; !errors.Is(err, core.ErrNotFound) {
+		t.Errorf("Get = %v", err)
+	}
+	waitFor(t, "the hooks to be given back", func() bool {
+		runtime.GC()
+		return drained.Load() == 2
+	})
+	if n := early.Load(); n != 0 {
+		t.Errorf("%d calls came while a command was under way", n)
 	}
 }

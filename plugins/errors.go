@@ -10,6 +10,9 @@ import (
 	"github.com/edgecache/edgecache/core"
 )
 
+// ErrOtherWants says that a version can't take the place of another, since it wants other hooks, operations or capabilities.
+var ErrOtherWants = errors.New("the version in place wants something else: load it as another plugin")
+
 // FailureKind says in what way a guest failed.
 type FailureKind uint8
 

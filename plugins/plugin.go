@@ -143,6 +143,15 @@ func (p *Plugin) Manifest() hostabi.Manifest {
 	return hostabi.Manifest{}
 }
 
+// Source returns what the version in place was made from, or the zero Source after Close: that of the last Load or Swap,
+// unless it was rolled back. It must not be changed.
+func (p *Plugin) Source() Source {
+	if v := p.current.Load(); v != nil {
+		return *v.source
+	}
+	return Source{}
+}
+
 var errClosed = fmt.Errorf("%w: it is closed", core.ErrPlugin)
 
 // Close ends the plugin when the calls under way are done. Its hook and observer then do nothing, or fail every command

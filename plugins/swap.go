@@ -16,7 +16,7 @@ import (
 // Swap puts another version in the plugin's place, under traffic: the new one is loaded, set up, and called in the shadow
 // for keys that the plugin was called for lately; then commands go to it, and the old one ends. If it does not load, or
 // fails in the shadow, everything stays as it is. It must want the same hooks, operations and capabilities, since the
-// cache has asked for them once: load it as another plugin otherwise. A source equal to the one in place changes nothing.
+// cache has asked for them once: else it is ErrOtherWants, and has to be loaded as another plugin. A source equal to the one in place changes nothing.
 //
 // If the new version fails so often within a minute that its breaker opens, the old one comes back by itself.
 //
@@ -121,11 +121,11 @@ func sameWants(old, v *hostabi.Manifest) error {
 	}{{"hooks", old.Hooks, v.Hooks}, {"ops", old.Ops, v.Ops}, {"needs", old.Needs, v.Needs}} {
 		a, b := slices.Sorted(slices.Values(f.a)), slices.Sorted(slices.Values(f.b))
 		if !slices.Equal(a, b) {
-			return fmt.Errorf("manifest: %s %q are not those of the version in place, %q: load it as another plugin", f.field, b, a)
+			return fmt.Errorf("manifest: %s %q, and %q before: %w", f.field, b, a, ErrOtherWants)
 		}
 	}
 	if old.Lossy != v.Lossy {
-		return fmt.Errorf("manifest: lossy is %v, and not so in the version in place: load it as another plugin", v.Lossy)
+		return fmt.Errorf("manifest: lossy is %v, and was not before: %w", v.Lossy, ErrOtherWants)
 	}
 	return nil
 }

@@ -86,6 +86,10 @@ var figures = [...]figure{
 	},
 	{"an event in hitratio", []string{"Observe/hitratio-256-2"}, "ns/event", itself, "%.1f ns", "<= 12 ns"},
 	{"an event in timing", []string{"Observe/timing-256-2"}, "ns/event", itself, "%.1f ns", "<= 12 ns"},
+	{"a rewrite in Extism, to a command through lowercase", []string{"Pair/lowercase-2"}, "x", itself, "%.0f x", ">= 100 x"},
+	{"the same, to a command through keyrewrite", []string{"Pair/keyrewrite-2"}, "x", itself, "%.0f x", ">= 100 x"},
+	{"a rewrite in lowercase", []string{"Rewrite/lowercase-2", "Rewrite/none-2"}, "", minus, "%.1f ns", "<= 140 ns"},
+	{"a rewrite in Extism", []string{"Rewrite/extism-2"}, "", itself, "%.0f ns", ""},
 }
 
 func report(w io.Writer, r runs) {

@@ -181,7 +181,10 @@ func TestFailuresEndWithOne(t *testing.T) {
 }
 
 func TestHelpBeginsWithAnExample(t *testing.T) {
-	for _, command := range []string{"", "run", "get", "set", "del", "incr", "ttl", "keys", "stats", "version"} {
+	for _, command := range []string{
+		"", "run", "get", "set", "del", "incr", "ttl", "keys", "stats", "version", "plugin",
+		"plugin list", "plugin load", "plugin reload", "plugin disable", "plugin enable", "plugin rollback", "plugin remove",
+	} {
 		got := edgecache(t, nil, "", append(strings.Fields(command), "--help")...)
 		if want := "  edgecache " + command; got.code != 0 || !strings.HasPrefix(got.out, want) || got.errOut != "" {
 			t.Errorf("edgecache %s --help = %+v, want an example first", command, got)

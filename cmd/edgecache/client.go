@@ -21,6 +21,7 @@ import (
 type target struct {
 	resp, admin string
 	password    string
+	token       string // of the admin frontend
 	timeout     time.Duration
 	format      format
 }

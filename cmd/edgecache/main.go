@@ -50,9 +50,12 @@ func execute(ctx context.Context, args []string, s streams, lookupEnv func(strin
 	root := a.root()
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return config.FromEnv(cmd.Flags(), a.lookupEnv) }
 	started := false // past flags, variables and arguments
-	eachCommand(root, func(cmd *cobra.Command) {
-		run := cmd.RunE
-		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	walk(root, func(sub *cobra.Command) {
+		run := sub.RunE
+		if run == nil {
+			return
+		}
+		sub.RunE = func(cmd *cobra.Command, args []string) error {
 			started = true
 			return run(cmd, args)
 		}
@@ -72,13 +75,11 @@ func execute(ctx context.Context, args []string, s streams, lookupEnv func(strin
 	}
 }
 
-// eachCommand calls fn with the commands at and below cmd that do something themselves.
-func eachCommand(cmd *cobra.Command, fn func(*cobra.Command)) {
-	if cmd.RunE != nil {
-		fn(cmd)
-	}
+// walk calls f with cmd and with every command below it.
+func walk(cmd *cobra.Command, f func(*cobra.Command)) {
+	f(cmd)
 	for _, sub := range cmd.Commands() {
-		eachCommand(sub, fn)
+		walk(sub, f)
 	}
 }
 

@@ -46,8 +46,8 @@ func (m *instruments) observe(callback func(metric.Observer)) error {
 	return err
 }
 
-// observePlugins makes the figures of the plugins' host metrics.
-func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
+// observePlugins makes the figures of the plugins that loaded returns metrics.
+func observePlugins(mp metric.MeterProvider, loaded func() []*plugins.Plugin) error {
 	m := &instruments{Meter: mp.Meter(scope)}
 	calls := m.counter("edgecache.plugin.calls", "{call}", "Calls of a guest.")
 	nanos, err := m.Float64ObservableCounter("edgecache.plugin.time", metric.WithUnit("s"),
@@ -65,7 +65,7 @@ func observePlugins(mp metric.MeterProvider, loaded []*plugins.Plugin) error {
 	memory := m.gauge("edgecache.plugin.memory", "By", "Memory of a guest's instances.")
 	own := m.guestMetrics()
 	return m.observe(func(o metric.Observer) {
-		for _, p := range loaded {
+		for _, p := range loaded() {
 			s, name := p.Stats(), attribute.String("plugin", p.Name())
 			labels := metric.WithAttributeSet(attribute.NewSet(name))
 			o.ObserveInt64(calls, int64(s.Calls), labels)

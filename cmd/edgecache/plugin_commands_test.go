@@ -60,7 +60,7 @@ func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
 		args string
 		want result // out and errOut are looked for
 	}{
-		{"plugin", result{0, "Make plugins, test them and look at them", ""}},
+		{"plugin", result{0, "Write plugins, share them", ""}},
 		{"plugin frob", result{2, "", `unknown command "frob" for "edgecache plugin"`}},
 		{"plugin test --help", result{0, "stored v1:greeting", ""}},
 		{"plugin test", result{2, "", "MODULE is missing"}},

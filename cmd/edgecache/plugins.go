@@ -13,6 +13,7 @@ import (
 	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/plugins"
+	"github.com/edgecache/edgecache/plugins/set"
 	examples "github.com/edgecache/edgecache/wasm-examples"
 )
 
@@ -31,27 +32,51 @@ func newHost(ctx context.Context, settings *config.Run, logger *slog.Logger) (*p
 
 // loadPlugins loads the built-in plugins, configured as asked for, and then the others in their order. Those that were
 // loaded before an error are closed with the host.
-func loadPlugins(ctx context.Context, host *plugins.Host, asked []config.Plugin) ([]*plugins.Plugin, error) {
-	wanted, err := withBuiltIns(asked)
+func loadPlugins(ctx context.Context, into *set.Set, settings *config.Run) error {
+	wanted, err := withBuiltIns(settings.Plugins)
 	if err != nil {
-		return nil, usageError{err}
+		return usageError{err}
 	}
-	loaded := make([]*plugins.Plugin, 0, len(wanted))
+	var names []string
 	for _, w := range wanted {
 		src, err := readPlugin(w)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		p, err := host.Load(ctx, src)
+		c, err := into.Load(ctx, set.Request{Source: src, Origin: origin(w)})
 		if err != nil && w.Path != "" {
-			return nil, fmt.Errorf("%s: %w", w.Path, err)
+			return fmt.Errorf("%s: %w", w.Path, err)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		loaded = append(loaded, p)
+		names = append(names, c.Plugin.Name)
 	}
-	return loaded, nil
+	for _, g := range settings.Grants {
+		if !slices.Contains(names, g.Name) {
+			return usageError{fmt.Errorf("--grant (EDGECACHE_GRANT): no plugin is called %q, there are %s",
+				g.Name, strings.Join(names, ", "))}
+		}
+	}
+	return nil
+}
+
+// granted returns what is granted by the plugins' names.
+func granted(asked []config.Grant) map[string]plugins.Grants {
+	all := make(map[string]plugins.Grants)
+	for _, g := range asked {
+		all[g.Name] = plugins.Grants(g.Grants)
+	}
+	return all
+}
+
+// origin says where a plugin of the configuration is from.
+func origin(p config.Plugin) set.Origin {
+	o := set.Origin{Kind: set.File, Module: p.Path, Config: p.Config, Read: func() (plugins.Source, error) { return readPlugin(p) }}
+	if p.Name != "" {
+		o.Kind, o.Module = set.BuiltIn, p.Name
+	}
+	return o
 }
 
 // withBuiltIns returns what to load: every built-in plugin, in the place of which stands the one that was asked for by

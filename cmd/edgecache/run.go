@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
@@ -22,10 +23,10 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Serve the cache until SIGINT or SIGTERM, then finish what runs and end.
 
 Without flags everything is kept in memory and the built-in plugins hitratio, timing and keyrewrite are loaded. Every
-flag has an environment variable: EDGECACHE_MAX_MEMORY is --max-memory.`,
+flag has an environment variable: EDGECACHE_MAX_MEMORY is --max-memory. SIGHUP reads the plugins' files again.`,
 		Example: `  edgecache run
   edgecache run --redis redis://127.0.0.1:6379/0 --max-memory 1GiB
-  edgecache run --plugin keyrewrite=rules.json --plugin ./mine.wasm`,
+  edgecache run --plugin keyrewrite=rules.json --plugin ./mine.wasm --grant mine=kv,metrics`,
 		Args: arguments(0, 0),
 	}
 	cmd.Flags().SortFlags = false
@@ -38,7 +39,10 @@ flag has an environment variable: EDGECACHE_MAX_MEMORY is --max-memory.`,
 		a.limitMemory(settings.MaxMemory)
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		return serve(ctx, stop, settings, logger)
+		reload := make(chan os.Signal, 1)
+		signal.Notify(reload, syscall.SIGHUP)
+		defer signal.Stop(reload)
+		return serve(ctx, stop, reload, settings, logger)
 	}
 	return cmd
 }
@@ -56,8 +60,9 @@ func (a *app) limitMemory(tier int64) {
 // stopTimeout bounds how long a stop waits for the commands, events and spans that are under way.
 const stopTimeout = 10 * time.Second
 
-// serve runs the cache until ctx ends or a frontend fails. A second signal, after forget, ends the process at once.
-func serve(ctx context.Context, forget func(), settings *config.Run, logger *slog.Logger) error {
+// serve runs the cache until ctx ends or a frontend fails, and reloads the plugins whenever something comes from reload. A
+// second signal, after forget, ends the process at once.
+func serve(ctx context.Context, forget func(), reload <-chan os.Signal, settings *config.Run, logger *slog.Logger) error {
 	started := time.Now()
 	s, err := wire(ctx, settings, logger)
 	if err != nil {
@@ -65,10 +70,15 @@ func serve(ctx context.Context, forget func(), settings *config.Run, logger *slo
 	}
 	failed := s.serve()
 	logger.LogAttrs(ctx, slog.LevelInfo, "ready", append(s.describe(), slog.Duration("after", time.Since(started)))...)
-	select {
-	case <-ctx.Done():
-		err = nil
-	case err = <-failed:
+	for waiting := true; waiting; {
+		select {
+		case <-reload:
+			s.reload(ctx)
+		case <-ctx.Done():
+			waiting = false
+		case err = <-failed:
+			waiting = false
+		}
 	}
 	forget()
 	logger.LogAttrs(ctx, slog.LevelInfo, "stopping")

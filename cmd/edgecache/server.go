@@ -8,6 +8,7 @@ import (
 
 	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/frontends/admin"
+	"github.com/edgecache/edgecache/plugins"
 )
 
 // serve begins to answer and returns at once. What makes a frontend fail comes out of the channel.
@@ -49,6 +50,9 @@ func (s *server) stop(ctx context.Context) error {
 	if s.adminAddr != nil {
 		_ = s.adminAddr.Close()
 	}
+	if s.plugins != nil {
+		errs = append(errs, s.plugins.Close(ctx))
+	}
 	if s.cache != nil {
 		errs = append(errs, s.cache.Close())
 	}
@@ -71,7 +75,7 @@ func (s *server) describe() []slog.Attr {
 	for i := range s.tiers {
 		tiers = append(tiers, s.tiers[i].Name)
 	}
-	for _, p := range s.plugins {
+	for _, p := range s.allPlugins() {
 		names = append(names, p.Name())
 	}
 	return append(attrs, slog.Any("tiers", tiers), slog.Any("plugins", names))
@@ -85,13 +89,38 @@ func (s *server) ready() error {
 	return nil
 }
 
+// allPlugins returns the plugins that are loaded now.
+func (s *server) allPlugins() []*plugins.Plugin {
+	if s.plugins == nil {
+		return nil
+	}
+	return s.plugins.Plugins()
+}
+
 // loaded returns the plugins as the admin frontend sees them.
 func (s *server) loaded() []admin.Plugin {
-	all := make([]admin.Plugin, len(s.plugins))
-	for i, p := range s.plugins {
-		all[i] = p
+	var all []admin.Plugin
+	for _, p := range s.allPlugins() {
+		all = append(all, p)
 	}
 	return all
+}
+
+// reload reads the plugins' files again and logs what came of it. A plugin that can't be had anew stays as it is.
+func (s *server) reload(ctx context.Context) {
+	s.logger.LogAttrs(ctx, slog.LevelInfo, "reloading plugins")
+	if s.plugins == nil {
+		return
+	}
+	changes, err := s.plugins.ReloadAll(ctx)
+	for _, c := range changes {
+		s.logger.LogAttrs(ctx, slog.LevelInfo, "plugin reloaded", slog.String("plugin", c.Plugin.Name),
+			slog.String("version", c.Plugin.Manifest.Version), slog.String("action", string(c.Action)))
+	}
+	if err != nil {
+		s.logger.LogAttrs(ctx, slog.LevelError, "plugins that can't be reloaded stay as they are", slog.Any("error", err))
+	}
+	s.logger.LogAttrs(ctx, slog.LevelInfo, "reloaded plugins")
 }
 
 // stores returns the remote tiers' stores, to ask whether they answer.

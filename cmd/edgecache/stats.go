@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -47,27 +46,10 @@ func (a *app) statsCommand() *cobra.Command {
 	return cmd
 }
 
-// maxStats bounds what is read from the admin frontend.
-const maxStats = 64 << 20
-
 func (t *target) fetchStats(ctx context.Context) ([]byte, error) {
-	if t.admin == config.Off {
-		return nil, usageError{errors.New("--admin (EDGECACHE_ADMIN) is off: give the address of the admin frontend")}
-	}
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+t.admin+"/stats", http.NoBody)
+	body, err := t.ask(ctx, http.MethodGet, "/stats", nil)
 	if err != nil {
-		return nil, err
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("%w: is \"edgecache run\" there? (--admin, EDGECACHE_ADMIN)", err)
-	}
-	defer func() { _ = answer.Body.Close() }() // it was only read
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxStats))
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("stats from %s: %s", t.admin, answer.Status)
+		err = fmt.Errorf("stats from %s: %w", t.admin, err)
 	}
 	return body, err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/internal/telemetry"
 	"github.com/edgecache/edgecache/plugins"
+	"github.com/edgecache/edgecache/plugins/set"
 )
 
 // server is the parts of a cache that serves, put together. A part is nil until it was made, or if it is left out.
@@ -31,7 +32,7 @@ type server struct {
 	tiers     []core.Tier
 	cache     *core.Cache
 	host      *plugins.Host
-	plugins   []*plugins.Plugin
+	plugins   *set.Set // nil where there shall be no plugins
 
 	resp      *resp.Server
 	admin     *http.Server
@@ -157,24 +158,12 @@ func (s *server) wirePlugins(ctx context.Context) (err error) {
 	if s.host, err = newHost(ctx, s.settings, s.logger); err != nil {
 		return err
 	}
-	if s.plugins, err = loadPlugins(ctx, s.host, s.settings.Plugins); err != nil {
-		return err
-	}
-	var hooks []core.Hook
-	var observers []core.Observer
-	for _, p := range s.plugins {
-		if h := p.Hook(); h != nil {
-			hooks = append(hooks, h)
-		}
-		if o := p.Observer(); o != nil {
-			observers = append(observers, o)
-		}
-	}
-	return s.cache.SetHooks(hooks, observers)
+	s.plugins = set.New(set.Options{Host: s.host, Cache: s.cache, Grants: granted(s.settings.Grants), Logger: s.logger})
+	return loadPlugins(ctx, s.plugins, s.settings)
 }
 
 func (s *server) wireMetrics(context.Context) error {
-	return observePlugins(s.telemetry.MeterProvider(), s.plugins)
+	return observePlugins(s.telemetry.MeterProvider(), s.allPlugins)
 }
 
 func (s *server) wireRESP(context.Context) (err error) {
@@ -198,6 +187,10 @@ func (s *server) wireAdmin(context.Context) error {
 	o := admin.Options{
 		Cache: s.cache, Version: version(), Started: s.started, Metrics: s.telemetry.Handler(),
 		Local: true, Stores: s.stores(), Ready: s.ready, Plugins: s.loaded, PProf: s.settings.PProf,
+		Token: s.settings.AdminToken, Logger: s.logger,
+	}
+	if s.plugins != nil {
+		o.Manager = manager{s.plugins}
 	}
 	if s.resp != nil {
 		o.RESP = func() admin.RESP { return admin.RESP(s.resp.Stats()) }

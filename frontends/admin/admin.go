@@ -1,9 +1,10 @@
 // Package admin is the frontend for people and machines that look after the cache: whether it lives, whether it is
-// ready, what it has counted. It changes nothing.
+// ready, what it has counted, which plugins it has. Plugins can be changed over it, by those who may; nothing else can.
 package admin
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/pprof"
 	"time"
@@ -29,6 +30,13 @@ type Options struct {
 	Ready func() error
 	// Plugins returns the plugins that are loaded now. nil is none.
 	Plugins func() []Plugin
+	// Manager serves /plugins. nil says there that the server has no plugins.
+	Manager PluginManager
+	// Token is what /plugins and profiles ask for. "" lets everyone look, and only clients of this machine that are no
+	// browsers change plugins.
+	Token string
+	// Logger receives who changed what, and who was not let in. nil discards it.
+	Logger *slog.Logger
 	// RESP returns the figures of the RESP frontend. nil is none.
 	RESP func() RESP
 	// PProf serves profiles under /debug/pprof/, which also tell the command line.
@@ -67,23 +75,30 @@ func Handler(o Options) http.Handler {
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
-	if o.PProf {
-		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.PProf {
+		mux.HandleFunc("GET /debug/pprof/", o.see(pprof.Index))
+		mux.HandleFunc("GET /debug/pprof/cmdline", o.see(pprof.Cmdline))
+		mux.HandleFunc("GET /debug/pprof/profile", o.see(pprof.Profile))
+		mux.HandleFunc("GET /debug/pprof/symbol", o.see(pprof.Symbol))
+		mux.HandleFunc("GET /debug/pprof/trace", o.see(pprof.Trace))
+	}
+	o.handlePlugins(mux)
 	return mux
 }
 
-// Server returns a server of h whose clients can't hold it up. Its writes have time for a profile of a minute.
+// writeTimeout bounds an answer: it leaves time for a profile of a minute.
+const writeTimeout = 75 * time.Second
+
+// Server returns a server of h whose clients can't hold it up.
 func Server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      75 * time.Second,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}

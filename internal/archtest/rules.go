@@ -42,6 +42,12 @@ func House() []Rule {
 		{Path: "hostabi/sdk"},
 		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
 		{Path: "plugins/meter"},
+		{Path: "plugins/set", Ours: []string{"core", "hostabi", "plugins"}},
+		{
+			Path: "plugins/oci", Ours: []string{"hostabi"}, HTTP: true,
+			Others: []string{"oras.land/oras-go/v2/...", "github.com/opencontainers/image-spec/specs-go/..."},
+		},
+		{Path: "plugins/signing", Others: []string{"aead.dev/minisign"}},
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},
 		{Path: "backends/internal/keyscan", Ours: []string{"core"}},
@@ -55,15 +61,25 @@ func House() []Rule {
 		{Path: "frontends/admin", Ours: []string{"core"}, HTTP: true},
 		{Path: "frontends/httpcache", Ours: []string{"core"}, Others: otel, HTTP: true},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
-		// wire.go is the only file that imports everything; the two beside it take a share of its work.
+		// wire.go is the only file that imports everything; those beside it take a share of its work.
 		{Path: "cmd/edgecache", Files: []string{"wire.go"}, Ours: []string{"*"}, HTTP: true},
 		{
 			Path: "cmd/edgecache", Files: []string{"plugins.go"},
-			Ours: []string{"hostabi", "internal/config", "plugins", "wasm-examples"},
+			Ours: []string{"hostabi", "internal/config", "plugins", "plugins/set", "wasm-examples"},
+		},
+		{Path: "cmd/edgecache", Files: []string{"manage.go"}, Ours: []string{"frontends/admin", "plugins", "plugins/set"}, HTTP: true},
+		{Path: "cmd/edgecache", Files: []string{"server.go"}, Ours: []string{"core", "frontends/admin", "plugins"}, HTTP: true},
+		{
+			Path: "cmd/edgecache", Files: []string{"plugin_push.go", "plugin_pull.go", "plugin_sign.go"},
+			Ours: []string{"hostabi", "internal/config", "plugins/oci", "plugins/signing"}, HTTP: true,
+			Others: []string{"github.com/spf13/cobra"},
 		},
 		{
-			Path:   "cmd/edgecache",
-			Files:  []string{"plugin.go", "plugin_bench.go", "plugin_build.go", "plugin_inspect.go", "plugin_new.go", "plugin_pack.go", "plugin_try.go"},
+			Path: "cmd/edgecache",
+			Files: []string{
+				"plugin_bench.go", "plugin_build.go", "plugin_inspect.go", "plugin_module.go", "plugin_new.go", "plugin_pack.go",
+				"plugin_try.go",
+			},
 			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/config", "internal/pluginbench", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
 			Others: []string{"github.com/spf13/cobra"},
 		},

@@ -20,6 +20,9 @@ type Run struct {
 	RESP, Admin string
 	// Password is what Redis clients must give. "" asks for none, and lets in clients on this machine alone.
 	Password string
+	// AdminToken is what must be given to see and change plugins over the admin address. "" asks for none, and lets only
+	// this machine change them.
+	AdminToken string
 	// MaxMemory bounds the memory tier in bytes.
 	MaxMemory int64
 	// Redis is the URL of the remote tier, "" for none; Memcached its servers, none for none. At most one is given.
@@ -30,6 +33,8 @@ type Run struct {
 	// Plugins are loaded beside the default ones, unless NoPlugins is set.
 	Plugins   []Plugin
 	NoPlugins bool
+	// Grants are what plugins get by their names.
+	Grants []Grant
 	// PluginCache is the folder of compiled plugins, or Auto, or Off; CacheDir reads it.
 	PluginCache string
 	// Values says in which form the remote tier stores values.
@@ -63,14 +68,16 @@ func NewRun() *Run {
 // Bind declares every setting on fs, with what r holds as the default.
 func (r *Run) Bind(fs *pflag.FlagSet) {
 	BindRESP(fs, &r.RESP, "`host:port` for Redis clients, or \"off\"")
-	BindAdmin(fs, &r.Admin, "`host:port` of /metrics /livez /readyz /stats, or \"off\"")
+	BindAdmin(fs, &r.Admin, "`host:port` of /metrics /livez /readyz /stats /plugins, or \"off\"")
+	BindAdminToken(fs, &r.AdminToken, "`token` that /plugins and profiles ask for on the admin address; without one plugins can be changed from this machine alone, and not be granted anything there. Better given by the variable, since command lines can be seen")
 	BindPassword(fs, &r.Password, "`password` that Redis clients must give; without one only those on this machine are let in")
 	bind(fs, "max-memory", "most `bytes` that the memory tier holds, keys and values counted", &r.MaxMemory, parseSize, formatSize)
 	bind(fs, "redis", "`URL` of a Redis behind the memory tier: redis://[user:password@]host:port/db, rediss:// for TLS, redis+cluster:// or redis+sentinel://", &r.Redis, parseRedis, text)
 	bind(fs, "memcached", "memcached servers behind the memory tier: `host:port`,host:port,...", &r.Memcached, parseServers, joined)
 	bind(fs, "l1-ttl", "longest `time` that the memory tier keeps its copy of a remote entry; 0 is as long as the entry lives", &r.L1TTL, parseTTL, time.Duration.String)
-	bindList(fs, "plugin", "a plugin to load, `name|path[=config.json]`: the name of a built-in one, which replaces its configuration, or the path of a .wasm file; repeatable, separated by commas in the variable", &r.Plugins, ParsePlugin)
+	bindList(fs, "plugin", ",", "a plugin to load, `name|path[=config.json]`: the name of a built-in one, which replaces its configuration, or the path of a .wasm file; repeatable, separated by commas in the variable", &r.Plugins, ParsePlugin)
 	bindSwitch(fs, "no-plugins", "load no plugins at all", &r.NoPlugins)
+	bindList(fs, "grant", ";", "what a plugin may have, `name=item,item,...`, by the name it is loaded under. Items: value, kv, metrics and trace (capabilities), memory:PAGES (of 64 KiB, for each instance), fuel:UNITS (for each call), kv-bytes:SIZE, kv-entries:N, keys:PREFIX (more than once for several), failure:open or failure:closed; repeatable, separated by semicolons in the variable", &r.Grants, ParseGrant)
 	bind(fs, "plugin-cache", "`folder` of compiled plugins, which makes the next start quick; \"auto\" is edgecache in the user's cache folder, \"off\" is none", &r.PluginCache, parseFolder, text)
 	bind(fs, "values", "`form` of values in the remote tier: raw, which every client of that store can read, or envelope, which adds version, flags and a checksum", &r.Values, parseValues, text)
 	bind(fs, "log-level", "least `level` that is logged: debug, info, warn or error", &r.LogLevel, parseLevel, formatLevel)
@@ -87,6 +94,11 @@ func BindAdmin(fs *pflag.FlagSet, addr *string, usage string) {
 	bind(fs, "admin", usage, addr, parseAddress, text)
 }
 
+// BindAdminToken declares the token of the admin frontend, as BindPassword does.
+func BindAdminToken(fs *pflag.FlagSet, token *string, usage string) {
+	bind(fs, "admin-token", usage, token, parseToken, text)
+}
+
 // BindPassword declares the password of the RESP frontend.
 func BindPassword(fs *pflag.FlagSet, password *string, usage string) {
 	bind(fs, "password", usage, password, parseAny, text)
@@ -99,10 +111,24 @@ func (r *Run) Validate() error {
 		return errors.New("--redis and --memcached are both set: there is one remote tier: leave one of them out")
 	case r.NoPlugins && len(r.Plugins) > 0:
 		return errors.New("--no-plugins and --plugin are both set: leave one of them out")
+	case r.NoPlugins && len(r.Grants) > 0:
+		return errors.New("--no-plugins and --grant are both set: leave one of them out")
 	case r.RESP == Off && r.Admin == Off:
 		return errors.New("--resp and --admin are both off: nothing would listen: give one of them an address")
 	case r.Values == ValuesEnvelope && r.Redis == "" && len(r.Memcached) == 0:
 		return fmt.Errorf("--values %s needs --redis or --memcached: the memory tier keeps everything anyway", r.Values)
+	}
+	return r.checkGrants()
+}
+
+// checkGrants reports a plugin that is granted something in two places.
+func (r *Run) checkGrants() error {
+	given := make(map[string]bool)
+	for _, g := range r.Grants {
+		if given[g.Name] {
+			return fmt.Errorf("--grant (EDGECACHE_GRANT): %s is given twice: write its items behind one name, with commas", g.Name)
+		}
+		given[g.Name] = true
 	}
 	return nil
 }

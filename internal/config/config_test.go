@@ -48,6 +48,10 @@ func TestEverySettingByFlagAndByVariable(t *testing.T) {
 		{"plugin", "./x", func(r *Run) { r.Plugins = []Plugin{{Path: "./x"}} }},
 		{"plugin", "my.wasm", func(r *Run) { r.Plugins = []Plugin{{Path: "my.wasm"}} }},
 		{"no-plugins", "true", func(r *Run) { r.NoPlugins = true }},
+		{"grant", "mine=value,kv,memory:512", func(r *Run) {
+			r.Grants = []Grant{{Name: "mine", Grants: Grants{Needs: []string{"value", "kv"}, MemoryPages: 512}}}
+		}},
+		{"admin-token", "s3cr=t,;!", func(r *Run) { r.AdminToken = "s3cr=t,;!" }},
 		{"plugin-cache", "/c", func(r *Run) { r.PluginCache = "/c" }},
 		{"values", "raw", func(r *Run) { r.Values = ValuesRaw }},
 		{"log-level", "WARN", func(r *Run) { r.LogLevel = slog.LevelWarn }},
@@ -99,6 +103,24 @@ func TestBadSettingsSayWhatIsAccepted(t *testing.T) {
 		{"l1-ttl", "-5s", "500ms"},
 		{"plugin", "=x", "built-in"},
 		{"plugin", "x=", "built-in"},
+		{"grant", "mine", "name=item"},
+		{"grant", "=kv", "name=item"},
+		{"grant", "mine=", `mine: "" can't be granted`},
+		{"grant", "mine=files", `"files" can't be granted: value, kv`},
+		{"grant", "mine=disk:1", `"disk:1" can't be granted`},
+		{"grant", "mine=clock", "clock needs no grant"},
+		{"grant", "mine=kv,kv", "kv is given twice"},
+		{"grant", "mine=fuel:1,fuel:2", "fuel is given twice"},
+		{"grant", "mine=keys:a,keys:a", "keys is given twice"},
+		{"grant", "mine=memory", "memory lacks its value"},
+		{"grant", "mine=memory:65537", "memory:65537: a whole number from 1 to 65536"},
+		{"grant", "mine=fuel:-1", "fuel:-1: a whole number"},
+		{"grant", "mine=kv-bytes:many", `kv-bytes:many: "many" is no size`},
+		{"grant", "mine=kv-bytes:0", "out of range"},
+		{"grant", "mine=kv-entries:1e3", "kv-entries:1e3: a whole number"},
+		{"grant", "mine=keys:", "a prefix of 1 to 256 bytes"},
+		{"grant", "mine=failure:loud", "failure:loud: open or closed"},
+		{"admin-token", "my secret", "without blanks"},
 		{"no-plugins", "perhaps", "true"},
 		{"values", "json", "raw or envelope"},
 		{"log-level", "loud", "debug, info, warn or error"},
@@ -131,12 +153,33 @@ func TestSettingsThatDoNotGoTogether(t *testing.T) {
 	for _, args := range [][]string{
 		{"--redis=redis://h:1", "--memcached=h:1"},
 		{"--no-plugins", "--plugin=x"},
+		{"--no-plugins", "--grant=x=kv"},
+		{"--grant=x=kv", "--grant=x=value"},
 		{"--resp=off", "--admin=off"},
 		{"--values=envelope"},
 	} {
 		if _, err := parse(t, nil, args...); err == nil || !strings.Contains(err.Error(), args[0][:6]) {
 			t.Errorf("%q: error %v, want one that names the settings", args, err)
 		}
+	}
+}
+
+func TestGrants(t *testing.T) {
+	given := map[string]string{"EDGECACHE_GRANT": "a=value,kv,metrics,trace,memory:512,fuel:10000000,kv-bytes:8MiB,kv-entries:50000," +
+		"keys:user:,keys:a=b,failure:closed; b=failure:open"}
+	r, err := parse(t, given)
+	want := []Grant{
+		{"a", Grants{
+			Needs: []string{"value", "kv", "metrics", "trace"}, MemoryPages: 512, Fuel: 10000000, KVBytes: 8 << 20, KVEntries: 50000,
+			Keys: []string{"user:", "a=b"}, Failure: "closed",
+		}},
+		{"b", Grants{Failure: "open"}},
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, r.Grants); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
@@ -186,9 +229,9 @@ func TestConfigDocumentIsUpToDate(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add("256MiB", "redis://a:1/0", "name=conf.json")
-	f.Add("1e3 KiB", "://", "./p.wasm=")
-	f.Fuzz(func(t *testing.T, size, url, plugin string) {
+	f.Add("256MiB", "redis://a:1/0", "name=conf.json", "a=kv,memory:7,failure:open")
+	f.Add("1e3 KiB", "://", "./p.wasm=", "a=kv-bytes:1e300B,keys:x,keys:x")
+	f.Fuzz(func(t *testing.T, size, url, plugin, grant string) {
 		if n, err := parseSize(size); err == nil && n < minMemory {
 			t.Errorf("parseSize(%q) = %d, below the least", size, n)
 		} else if err == nil {
@@ -198,6 +241,12 @@ func FuzzParse(f *testing.F) {
 		}
 		if p, err := ParsePlugin(plugin); err == nil && (p.Name == "") == (p.Path == "") {
 			t.Errorf("ParsePlugin(%q) = %+v, want a name or a path", plugin, p)
+		}
+		if g, err := ParseGrant(grant); err == nil {
+			n := g.Grants
+			if g.Name == "" || n.MemoryPages < 0 || n.Fuel < 0 || n.KVBytes < 0 || n.KVEntries < 0 {
+				t.Errorf("ParseGrant(%q) = %+v", grant, g)
+			}
 		}
 		_, _ = parseRedis(url)
 	})

@@ -59,7 +59,17 @@ func units() []struct {
 // minMemory is the least that the memory tier can do with.
 const minMemory = 1 << 20
 
+// parseSize reads the size of the memory tier.
 func parseSize(given string) (int64, error) {
+	n, err := parseBytes(given)
+	if err == nil && n < minMemory {
+		err = fmt.Errorf("%s is too little: 1MiB is the least", given)
+	}
+	return n, err
+}
+
+// parseBytes reads a number with a unit.
+func parseBytes(given string) (int64, error) {
 	number, scale := strings.TrimSpace(given), 1.0
 	for _, u := range units() {
 		if rest, ok := cutSuffixFold(number, u.name); ok {
@@ -70,9 +80,6 @@ func parseSize(given string) (int64, error) {
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.IsNaN(n) || n < 0 || n*scale >= math.MaxInt64 {
 		return 0, fmt.Errorf("%q is no size: a number with a unit is wanted, such as 256MiB or 1.5GB", given)
-	}
-	if n*scale < minMemory {
-		return 0, fmt.Errorf("%s is too little: 1MiB is the least", given)
 	}
 	return int64(n * scale), nil
 }
@@ -164,6 +171,16 @@ func parseBool(given string) (bool, error) {
 func parseFolder(given string) (string, error) {
 	if given == "" {
 		return "", errors.New(`a folder, "auto" or "off" is wanted`)
+	}
+	return given, nil
+}
+
+// parseToken checks that the token can be sent in a header. An error never repeats it.
+func parseToken(given string) (string, error) {
+	for _, c := range []byte(given) {
+		if c <= ' ' || c > '~' {
+			return "", errors.New("letters, digits and punctuation of ASCII are wanted, without blanks")
+		}
 	}
 	return given, nil
 }

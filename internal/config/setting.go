@@ -83,14 +83,15 @@ func (v *value[T]) Set(given string) error {
 
 func (v *value[T]) fromEnv(given string) error { return v.Set(given) }
 
-// list is a flag that may be repeated; its variable separates by commas.
+// list is a flag that may be repeated; its variable separates by separator.
 type list[T any] struct {
-	to    *[]T
-	parse func(string) (T, error)
+	to        *[]T
+	separator string
+	parse     func(string) (T, error)
 }
 
-func bindList[T any](fs *pflag.FlagSet, name, usage string, to *[]T, parse func(string) (T, error)) {
-	fs.Var(&list[T]{to: to, parse: parse}, name, usage)
+func bindList[T any](fs *pflag.FlagSet, name, separator, usage string, to *[]T, parse func(string) (T, error)) {
+	fs.Var(&list[T]{to: to, separator: separator, parse: parse}, name, usage)
 }
 
 func (l *list[T]) String() string { return "" }
@@ -106,7 +107,7 @@ func (l *list[T]) Set(given string) error {
 }
 
 func (l *list[T]) fromEnv(given string) error {
-	for part := range strings.SplitSeq(given, ",") {
+	for part := range strings.SplitSeq(given, l.separator) {
 		if err := l.Set(strings.TrimSpace(part)); err != nil {
 			return err
 		}
@@ -154,5 +155,6 @@ func Document(fs *pflag.FlagSet) string {
 const documentHead = "# Configuration\n\n" +
 	"Every setting of `edgecache run` is a flag and an environment variable of the same name. A flag wins over its variable;\n" +
 	"an empty variable is as good as none. This table is generated from the code by `make docs`.\n\n" +
-	"The other commands take `--resp` and `--admin`, with the same variables, as the addresses to talk to. The export of\n" +
-	"traces and metrics follows the standard `OTEL_*` variables: see [METRICS.md](METRICS.md).\n\n"
+	"The other commands take `--resp` and `--admin`, with the same variables, as the addresses to talk to, and what these ask\n" +
+	"for: `--password` and `--admin-token`. What the admin address answers stands in [ADMIN.md](ADMIN.md). The export of traces\n" +
+	"and metrics follows the standard `OTEL_*` variables: see [METRICS.md](METRICS.md).\n\n"

@@ -20,6 +20,13 @@ func Memcached(tb testing.TB, args ...string) *Server {
 	return started(tb, s, err)
 }
 
+// Registry starts an OCI registry for the test tb. config is YAML that is added to its configuration.
+func Registry(tb testing.TB, config string) *Server {
+	tb.Helper()
+	s, err := Start(tb.Context(), Spec{Kind: KindRegistry, Config: config})
+	return started(tb, s, err)
+}
+
 // RedisCluster starts a Redis cluster of masters without replicas for the test tb.
 func RedisCluster(tb testing.TB, masters int) *Cluster {
 	tb.Helper()

@@ -1,7 +1,7 @@
-// Package testserver starts real Redis and memcached servers on free loopback ports, each in a private temporary folder,
-// and stops them again. It never touches a server that it did not start.
+// Package testserver starts real Redis and memcached servers and OCI registries on free loopback ports, each in a private
+// temporary folder, and stops them again. It never touches a server that it did not start.
 //
-// Tests call Redis, Memcached, RedisCluster and RedisSentinel, which stop what they started when the test ends.
+// Tests call Redis, Memcached, RedisCluster, RedisSentinel and Registry, which stop what they started when the test ends.
 // Commands call Start, StartCluster and StartSentinel. On Linux a server dies with the process that started it, even if
 // that process is killed.
 package testserver
@@ -29,10 +29,12 @@ const (
 	KindRedis Kind = iota + 1
 	KindMemcached
 	KindSentinel
+	KindRegistry
 )
 
 // ErrMissing is returned where the server's program is not installed.
-var ErrMissing = errors.New("program not installed: run \"make tools\" (Debian: apt-get install redis-server memcached)")
+var ErrMissing = errors.New("program not installed: run \"make tools\" " +
+	"(Debian: apt-get install redis-server memcached docker-registry)")
 
 // startTimeout bounds how long one server may take until it answers.
 const startTimeout = 15 * time.Second
@@ -46,7 +48,8 @@ type Spec struct {
 	Kind Kind
 	// Args are added to the command line and win over the package's own.
 	Args []string
-	// Config is the content of a configuration file for Redis and sentinels, "" for none.
+	// Config is the content of a configuration file for Redis and sentinels, or what it has for a registry besides
+	// where it listens and stores, "" for none.
 	Config string
 }
 
@@ -90,12 +93,17 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 // Addr returns the server's host:port.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// URL returns the server's address as a backend takes it: redis://host:port, or memcached://host:port.
+// URL returns the server's address: as a backend takes it, redis://host:port or memcached://host:port, or that of a
+// registry, http://host:port.
 func (s *Server) URL() string {
-	if s.spec.Kind == KindMemcached {
+	switch s.spec.Kind {
+	case KindMemcached:
 		return "memcached://" + s.Addr()
+	case KindRegistry:
+		return "http://" + s.Addr()
+	default:
+		return "redis://" + s.Addr()
 	}
-	return "redis://" + s.Addr()
 }
 
 // Dir returns the server's private folder.
@@ -216,8 +224,15 @@ func (s *Server) args() ([]string, error) {
 		return append(args, s.spec.Args...), nil
 	}
 	file := filepath.Join(s.dir, "server.conf")
-	if err := os.WriteFile(file, []byte(s.spec.Config), 0o600); err != nil {
+	config := s.spec.Config
+	if s.spec.Kind == KindRegistry {
+		config = fmt.Sprintf(registryConfig, s.Addr(), s.dir) + config
+	}
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, fmt.Errorf("testserver: %w", err)
+	}
+	if s.spec.Kind == KindRegistry {
+		return []string{"serve", file}, nil
 	}
 	args := []string{file, "--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no"}
 	if s.spec.Kind == KindSentinel {
@@ -228,18 +243,33 @@ func (s *Server) args() ([]string, error) {
 	return append(args, s.spec.Args...), nil
 }
 
+// registryConfig takes the address and the folder of a registry.
+const registryConfig = `version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+http: {addr: %q}
+storage: {filesystem: {rootdirectory: %q}}
+`
+
 func (k Kind) program() string {
-	if k == KindMemcached {
+	switch k {
+	case KindMemcached:
 		return "memcached"
+	case KindRegistry:
+		return "docker-registry"
+	default:
+		return "redis-server"
 	}
-	return "redis-server"
 }
 
 // ping reports whether a server of the kind answers at addr.
 func (k Kind) ping(ctx context.Context, addr string) bool {
 	ask, answers := "PING\r\n", []string{"+PONG", "-NOAU"} // a server with passwords is ready too
-	if k == KindMemcached {
+	switch k {
+	case KindMemcached:
 		ask, answers = "version\r\n", []string{"VERSI"}
+	case KindRegistry:
+		ask, answers = "GET / HTTP/1.0\r\n\r\n", []string{"HTTP/"}
+	default:
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

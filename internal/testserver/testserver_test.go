@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strconv"
@@ -45,6 +46,16 @@ func TestRedisLifeCycle(t *testing.T) {
 	must(t, s.Stop())
 	if _, err := os.Stat(s.Dir()); !os.IsNotExist(err) {
 		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+func TestRegistry(t *testing.T) {
+	s := testserver.Registry(t, "health: {storagedriver: {enabled: true}}\n")
+	answer, err := http.Get(s.URL() + "/v2/")
+	must(t, err)
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Docker-Distribution-Api-Version") != "registry/2.0" {
+		t.Errorf("GET /v2/ = %s, %v, want a registry's answer", answer.Status, answer.Header)
 	}
 }
 
