@@ -24,6 +24,8 @@ type HostOptions struct {
 	CacheDir string
 	// Logger receives what guests log and how they fail. nil discards it.
 	Logger *slog.Logger
+	// LogBurst is how many lines a plugin may log at once before it is held to 5 a second. 0 means 20.
+	LogBurst int
 	// CallTimeout is how long a guest may take for a command or a batch of events, by the wall clock, to the millisecond.
 	// 0 means 100 ms. Fuel stops most guests long before; this is for those that were given much, or wait in the host.
 	CallTimeout time.Duration
@@ -35,6 +37,7 @@ type HostOptions struct {
 // Host runs plugins. Its methods are safe for concurrent use.
 type Host struct {
 	logger    *slog.Logger
+	logBurst  int64
 	cache     wazero.CompilationCache
 	cacheDir  string
 	timeout   time.Duration
@@ -63,6 +66,7 @@ func NewHost(ctx context.Context, o HostOptions) (*Host, error) {
 	}
 	h := &Host{
 		logger: o.Logger, cacheDir: o.CacheDir, timeout: cmp.Or(o.CallTimeout, defaultTimeout), unmetered: o.Unmetered,
+		logBurst: int64(cmp.Or(o.LogBurst, logBurst)),
 		runtimes: make(map[uint32]*runtime), plugins: make(map[*Plugin]bool),
 	}
 	if h.logger == nil {

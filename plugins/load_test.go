@@ -151,6 +151,11 @@ func TestLoadRefuses(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), "plugin tiny: ") || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Load = %v, want %q", err, test.want)
 			}
+			r := h.Inspect(src)
+			granted := len(r.Grants) > 0 || name == "buffer nowhere" // which only shows when the module runs
+			if refused := r.Verdict == VerdictRefused; refused == granted || refused && !strings.Contains(r.Reason, test.want) {
+				t.Errorf("Inspect = %s: %s, want %q", r.Verdict, r.Reason, test.want)
+			}
 		})
 	}
 }

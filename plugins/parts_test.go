@@ -47,7 +47,7 @@ func TestBreakerTimes(t *testing.T) {
 }
 
 func TestLimiter(t *testing.T) {
-	var l limiter
+	l := limiter{burst: logBurst}
 	now := int64(1)
 	for i := range logBurst {
 		if ok, _ := l.allow(now); !ok {

@@ -96,6 +96,7 @@ func (t *callTotals) add(in *instance) {
 // Errors say what is wrong with the module, and what to do.
 func (h *Host) Load(ctx context.Context, src Source) (*Plugin, error) {
 	p := &Plugin{host: h, name: src.Name, kv: newKVStore(core.Clock)}
+	p.lines.burst, p.guestLines.burst = h.logBurst, h.logBurst
 	p.kv.limit(src.Grants)
 	if p.name == "" {
 		if m, err := src.manifest(); err == nil {

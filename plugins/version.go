@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -46,11 +47,26 @@ type version struct {
 // load checks and compiles what src holds, and makes the first instances, so that a version which can't run is never put
 // in place. Errors do not name the plugin.
 func (p *Plugin) load(ctx context.Context, src *Source) (v *version, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("module: %w", panicError{r})
-		}
-	}()
+	defer recoverAs(&err)
+	if v, err = p.prepare(src); err != nil {
+		return nil, err
+	}
+	v.makePools()
+	if err := v.start(ctx); err != nil {
+		return nil, errors.Join(err, v.retire(hostabi.NewStatTable(v.manifest.Stats), &callTotals{}))
+	}
+	return v, nil
+}
+
+// recoverAs turns a panic, of the runtime on what a module holds, into an error.
+func recoverAs(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("module: %w", panicError{r})
+	}
+}
+
+// prepare checks and compiles what src holds. Nothing of it runs.
+func (p *Plugin) prepare(src *Source) (*version, error) {
 	m, err := src.manifest()
 	if err != nil {
 		return nil, err
@@ -66,18 +82,11 @@ func (p *Plugin) load(ctx context.Context, src *Source) (v *version, err error) 
 	if err := checkModule(mod, m, pages); err != nil {
 		return nil, err
 	}
-	v = &version{plugin: p, manifest: m, config: src.config(), sum: src.sum(), source: src, filter: newFilter(m.Keys, src.Grants.Keys)}
+	v := &version{plugin: p, manifest: m, config: src.config(), sum: src.sum(), source: src, filter: newFilter(m.Keys, src.Grants.Keys)}
 	if mod.Export(hostabi.ExportInit) == nil && len(src.Config) > 0 {
 		return nil, fmt.Errorf("export %s is missing: the plugin takes no configuration", hostabi.ExportInit)
 	}
-	if err := v.compile(mod, src, pages); err != nil {
-		return nil, err
-	}
-	v.makePools()
-	if err := v.start(ctx); err != nil {
-		return nil, errors.Join(err, v.retire(hostabi.NewStatTable(m.Stats), &callTotals{}))
-	}
-	return v, nil
+	return v, v.compile(mod, src, pages)
 }
 
 func (v *version) compile(mod *hostabi.Module, src *Source, pages uint32) error {
@@ -338,10 +347,7 @@ func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
 	if len(s.Grants.Keys) > 0 && m.Wants(hostabi.HookObserve) {
 		return 0, fmt.Errorf("grants: keys: events carry no key: a plugin with hook %q gets all of them or none", hostabi.HookObserve)
 	}
-	most, wanted := s.Grants.MemoryPages, m.MemoryPages
-	if most == 0 {
-		most = defaultMaxPages
-	}
+	most, wanted := s.Grants.mostPages(), m.MemoryPages
 	if wanted == 0 {
 		wanted = min(hostabi.DefaultMemoryPages, most)
 	}
@@ -350,6 +356,9 @@ func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
 	}
 	return uint32(wanted), nil
 }
+
+// mostPages returns how many pages of memory a manifest may ask for.
+func (g *Grants) mostPages() int { return cmp.Or(g.MemoryPages, defaultMaxPages) }
 
 func (s *Source) config() []byte {
 	if len(s.Config) == 0 {

@@ -50,10 +50,16 @@ func bindClient(cmd *cobra.Command) *target {
 
 func bindOutput(cmd *cobra.Command) *target {
 	defaults := config.NewRun()
-	t := &target{resp: defaults.RESP, admin: defaults.Admin, format: "table"}
-	cmd.Flags().VarP(&t.format, "output", "o", "form of the result")
+	t := &target{resp: defaults.RESP, admin: defaults.Admin}
+	bindFormat(cmd, &t.format)
 	cmd.Flags().DurationVar(&t.timeout, "timeout", 5*time.Second, "longest `time` to wait")
 	return t
+}
+
+// bindFormat declares the flag of the results' form.
+func bindFormat(cmd *cobra.Command, f *format) {
+	*f = "table"
+	cmd.Flags().VarP(f, "output", "o", "form of the result")
 }
 
 // with calls fn with a client of the cache.
@@ -93,6 +99,11 @@ func (t *target) print(w io.Writer, text string, value any) error {
 		_, err := fmt.Fprintln(w, text)
 		return err
 	}
+	return writeJSON(w, value)
+}
+
+// writeJSON writes value as one line of JSON.
+func writeJSON(w io.Writer, value any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	return encoder.Encode(value)

@@ -1,5 +1,20 @@
 package resp
 
+import "errors"
+
+// Words splits a line into the words of a command, as redis-cli does it: see splitWords.
+func Words(line string) ([]string, error) {
+	words, ok := splitWords(nil, []byte(line))
+	if !ok {
+		return nil, errors.New("unbalanced quotes: a closing quote is missing, or a word goes on behind it")
+	}
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = string(w)
+	}
+	return all, nil
+}
+
 // splitWords appends the words of an inline command to words, and reports whether its quotes are balanced. Words are
 // separated by white space. Within double quotes a backslash escapes (\n \r \t \b \a \xHH, and itself for any other
 // byte), within single quotes only \' does. A closing quote must end the word. Words without quotes are views of line.

