@@ -64,7 +64,8 @@ wasm-check:
 ## guests: build the example plugins in every language and test them, and the hostile ones
 guests: compilers
 	$(MAKE) -C wasm-examples
-	EDGECACHE_REQUIRE_GUESTS=1 $(GO) test ./wasm-examples/... ./hostabi/... ./plugins/... ./internal/...
+	EDGECACHE_REQUIRE_GUESTS=1 NODE_MODULES=$(CURDIR)/wasm-examples/node_modules $(GO) test ./wasm-examples/... ./hostabi/... \
+		./plugins/... ./internal/... ./cmd/...
 
 ## compilers: install what builds guests; Zig, which npm need not have, is left out where it fails
 compilers:
