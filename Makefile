@@ -11,6 +11,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
 MAX_SIZE := 23068672 # bytes of the release binary
 FUZZTIME ?= 5s
+ALONE    := TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork
 BENCHCOUNT ?= 15
 LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
 ARGS     ?= # arguments for "make run"
@@ -33,10 +34,10 @@ test: servers
 ## check: everything else that must hold
 check: lint race fuzz wasm-check guests size demo
 
-## race: all tests with the race detector; the architecture and the generated documents are tests too
+## race: tests with the race detector, but for some long ones that have one goroutine
 race: servers
 	@tools/install.sh gcc=gcc
-	EDGECACHE_REQUIRE_SERVERS=1 CGO_ENABLED=1 $(GO) test -race ./...
+	EDGECACHE_REQUIRE_SERVERS=1 CGO_ENABLED=1 $(GO) test -race -skip '$(ALONE)' ./...
 
 ## fuzz: every fuzz target for a few seconds (FUZZTIME=1m)
 fuzz:
