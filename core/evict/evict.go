@@ -1,0 +1,218 @@
+// Package evict has the policies that decide what a cache throws out. A policy sees dense numbers, never keys, so that the
+// same one runs in the live memory tier, where numbers are slots, in shadow caches, and in the simulator, where they are
+// objects in the order of their first appearance.
+package evict
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Spec is the cache that a policy works for.
+type Spec struct {
+	// Objects is how many objects there can be: ids go from 0 to Objects-1.
+	Objects int
+	// Capacity is how much fits: objects, or bytes if Bytes is set. It is at least 1.
+	Capacity uint64
+	// Bytes makes sizes count. Else every object counts 1.
+	Bytes bool
+	// Seed makes the choices of policies that choose at random: the same seed, the same choices.
+	Seed uint64
+	// Params are the policy's own, by name: see Info. Those not given have their defaults.
+	Params map[string]string
+	// Evicted, if not nil, is told of each object that the policy throws out, before that is used for another.
+	Evicted func(id uint32)
+	// Forgotten, if not nil, is told when the policy keeps nothing of an absent object any more: its id may then stand for
+	// another. A policy that remembers what it threw out calls it later than Evicted, others right after it.
+	Forgotten func(id uint32)
+}
+
+// Policy is a policy with the state of one cache. It is not safe for concurrent use. The methods on single objects are for a
+// cache that lives: it knows which objects are resident, and calls Hit for those alone, Insert for the others alone.
+type Policy interface {
+	// Replay asks for objects in their order, and inserts those that miss. sizes are theirs, in the same order, or nil where
+	// Spec.Bytes is not set. Bit i of hits, which has a bit for each request at least, is set where request i hits and
+	// cleared where it misses; it returns how many miss. An object keeps the size that it was inserted with. One larger than
+	// the cache is not inserted.
+	Replay(ids, sizes []uint32, hits []uint64) (misses int)
+	// Hit says that a resident object was asked for.
+	Hit(id uint32)
+	// Insert says that an absent object was asked for and is there now, and throws out what is too much. It reports whether
+	// the policy lets it in.
+	Insert(id, size uint32) bool
+	// Remove takes a resident object out that is gone for another reason, such as its age. It is not told to Evicted.
+	Remove(id uint32)
+	// Contains reports whether an object is resident.
+	Contains(id uint32) bool
+	// Used returns how much of the capacity is used.
+	Used() uint64
+}
+
+// Offline is implemented by policies that know the future, which only a simulator can tell. It calls Prepare once, before
+// Replay, with all requests that will come; the policy keeps the slices, which must not change.
+type Offline interface {
+	Prepare(ids, sizes []uint32)
+}
+
+// Info describes a policy.
+type Info struct {
+	// Name is what New knows it by, in lower case.
+	Name string
+	// Title is how its authors write it, Paper where they did.
+	Title, Paper string
+	// Params are its parameters with their defaults.
+	Params map[string]string
+	// Online says that it can run in a live cache.
+	Online bool
+	// Random says that results differ by seed.
+	Random bool
+
+	build func(Spec) (Policy, error)
+}
+
+// Policies returns all policies, sorted by name.
+func Policies() []Info {
+	all := slices.Clone(policies[:])
+	slices.SortFunc(all, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// New returns the policy called name, or an error that says what is possible. A name may have parameters behind it:
+// "slru:segments=4". Those of the name win over the spec's.
+func New(name string, s Spec) (Policy, error) {
+	info, params, err := parse(name)
+	if err != nil {
+		return nil, err
+	}
+	all := maps.Clone(info.Params)
+	for _, given := range []map[string]string{s.Params, params} {
+		for key, value := range given {
+			if _, ok := all[key]; !ok {
+				return nil, fmt.Errorf("policy %s: parameter %q is not known: possible are %s", info.Name, key, known(info.Params))
+			}
+			all[key] = value
+		}
+	}
+	if s.Capacity < 1 || s.Objects < 0 || uint64(s.Objects) >= nobody {
+		return nil, fmt.Errorf("policy %s: a cache of %d for %d objects is not possible", info.Name, s.Capacity, s.Objects)
+	}
+	s.Params = all
+	p, err := info.build(s)
+	if err != nil {
+		return nil, fmt.Errorf("policy %s: %w", info.Name, err)
+	}
+	return p, nil
+}
+
+// parse takes a name with parameters apart.
+func parse(name string) (Info, map[string]string, error) {
+	name, list, _ := strings.Cut(name, ":")
+	i := slices.IndexFunc(policies[:], func(p Info) bool { return p.Name == name })
+	if i < 0 {
+		return Info{}, nil, fmt.Errorf("no policy is called %q: there are %s", name, names())
+	}
+	params := make(map[string]string)
+	for pair := range strings.SplitSeq(list, ",") {
+		if pair == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return Info{}, nil, fmt.Errorf("policy %s: parameter %q is no name=value", name, pair)
+		}
+		params[key] = value
+	}
+	return policies[i], params, nil
+}
+
+func names() string {
+	var all []string
+	for _, p := range Policies() {
+		all = append(all, p.Name)
+	}
+	return strings.Join(all, ", ")
+}
+
+func known(params map[string]string) string {
+	if len(params) == 0 {
+		return "none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(params)), ", ")
+}
+
+// base is what all policies have: the spec, who is resident, and how much room they take.
+type base struct {
+	spec Spec
+	used uint64
+	size []uint32 // by id, of residents; nil where each counts 1
+}
+
+func newBase(s Spec) base {
+	b := base{spec: s}
+	if s.Bytes {
+		b.size = make([]uint32, s.Objects)
+	}
+	return b
+}
+
+// Used returns how much of the capacity is used.
+func (b *base) Used() uint64 { return b.used }
+
+// fits reports whether an object of that size can be resident at all.
+func (b *base) fits(size uint32) bool { return b.size == nil || uint64(size) <= b.spec.Capacity }
+
+// full reports whether something must go before an object of that size comes.
+func (b *base) full(size uint32) bool {
+	if b.size == nil {
+		return b.used >= b.spec.Capacity
+	}
+	return b.used+uint64(size) > b.spec.Capacity
+}
+
+// came accounts for an object that is resident from here on.
+func (b *base) came(id, size uint32) {
+	if b.size == nil {
+		b.used++
+		return
+	}
+	b.size[id] = size
+	b.used += uint64(size)
+}
+
+// went accounts for an object that is not resident any more.
+func (b *base) went(id uint32) {
+	if b.size == nil {
+		b.used--
+		return
+	}
+	b.used -= uint64(b.size[id])
+}
+
+// threwOut is went for an object of which the policy forgets everything.
+func (b *base) threwOut(id uint32) {
+	b.went(id)
+	b.told(id)
+	b.forgot(id)
+}
+
+// told tells that an object was thrown out.
+func (b *base) told(id uint32) {
+	if b.spec.Evicted != nil {
+		b.spec.Evicted(id)
+	}
+}
+
+// forgot tells that nothing is known of an object any more.
+func (b *base) forgot(id uint32) {
+	if b.spec.Forgotten != nil {
+		b.spec.Forgotten(id)
+	}
+}
+
+// setHit sets bit i.
+func setHit(hits []uint64, i int) { hits[i>>6] |= 1 << (i & 63) }
+
+// noHits clears the bits of n requests.
+func noHits(hits []uint64, n int) { clear(hits[:(n+63)>>6]) }
