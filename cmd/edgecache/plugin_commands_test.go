@@ -167,16 +167,43 @@ func TestManifestBesideTheModule(t *testing.T) {
 
 func TestPackWritesTheManifest(t *testing.T) {
 	dir := folder(t, map[string]string{"m.json": `{"name":"packed","version":"1","abi":"hook/1","hooks":["observe"],"ops":["get"]}`})
-	for _, args := range [][]string{{"-o", "out.wasm"}, nil} {
-		got := edgecacheIn(t, dir, append([]string{"plugin", "pack", "hitratio.wasm", "--manifest", "m.json"}, args...)...)
-		if got.code != 0 || !strings.HasSuffix(got.out, "with the manifest of m.json\n") {
-			t.Fatalf("pack = %+v", got)
-		}
+	got := edgecacheIn(t, dir, "plugin", "pack", "hitratio.wasm", "--manifest", "m.json", "--to", "out.wasm")
+	if got.code != 0 || !strings.HasSuffix(got.out, "with the manifest of m.json\n") {
+		t.Fatalf("pack = %+v", got)
+	}
+	type result struct {
+		File, Name, Version string
+		Bytes               int64
+	}
+	got = edgecacheIn(t, dir, "plugin", "pack", "hitratio.wasm", "--manifest", "m.json", "-o", "json")
+	info, err := os.Stat(filepath.Join(dir, "hitratio.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, want := decode[result](t, got), (result{"hitratio.wasm", "packed", "1", info.Size()}); r != want {
+		t.Errorf("pack = %+v, want %+v", r, want)
 	}
 	for _, module := range []string{"out.wasm", "hitratio.wasm"} {
 		got := edgecacheIn(t, dir, "plugin", "inspect", module, "-o", "json")
 		if r := decode[plugins.Inspection](t, got); r.Verdict != "ok" || r.Name != "packed" {
 			t.Errorf("%s = %+v", module, got)
+		}
+	}
+}
+
+func TestNewAsJSON(t *testing.T) {
+	dir := t.TempDir()
+	got := edgecacheIn(t, dir, "plugin", "new", "mine", "folder", "--lang", "zig", "-o", "json")
+	r := decode[struct {
+		Folder string
+		Files  []string
+	}](t, got)
+	if r.Folder != "folder" || len(r.Files) == 0 || !strings.Contains(got.errOut, "cd folder") {
+		t.Errorf("new = %+v", got)
+	}
+	for _, name := range r.Files {
+		if _, err := os.Stat(filepath.Join(dir, r.Folder, filepath.FromSlash(name))); err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -191,11 +218,22 @@ func TestNewBuildAndTest(t *testing.T) {
 	dir := t.TempDir()
 	for _, args := range []string{
 		"plugin new mine --lang c", "plugin build mine", "plugin test mine", "plugin inspect mine",
-		"plugin build mine -o other.wasm -- -O1", "plugin test other.wasm --scenario mine/scenario.txt",
+		"plugin build mine --to other.wasm -- -O1", "plugin test other.wasm --scenario mine/scenario.txt",
 	} {
 		if got := edgecacheIn(t, dir, strings.Fields(args)...); got.code != 0 {
 			t.Fatalf("edgecache %s = %+v", args, got)
 		}
+	}
+	built := edgecacheIn(t, dir, "plugin", "build", "mine", "-o", "json")
+	inspected := edgecacheIn(t, dir, "plugin", "inspect", "mine", "-o", "json")
+	type result struct {
+		Name, Version, Language, File, Digest string
+		Bytes                                 int
+	}
+	i := decode[plugins.Inspection](t, inspected)
+	want := result{"mine", i.Version, "c", filepath.Join("mine", "mine.wasm"), i.Digest, i.Size}
+	if r := decode[result](t, built); r != want || i.Digest == "" {
+		t.Errorf("build = %+v, want %+v", r, want)
 	}
 	if got := edgecacheIn(t, dir, "plugin", "new", "mine", "--lang", "c"); got.code != 1 || !strings.Contains(got.errOut, "nothing is overwritten") {
 		t.Errorf("a second new = %+v", got)

@@ -50,7 +50,7 @@ func (a *app) pluginPullCommand() *cobra.Command {
 		if err := writePulled(to, p); err != nil {
 			return err
 		}
-		return t.print(a.out, ref.Digest, struct {
+		return t.out.print(a.out, ref.Digest, struct {
 			Reference string `json:"reference"`
 			File      string `json:"file"`
 			Name      string `json:"name"`

@@ -52,7 +52,7 @@ func (a *app) pluginPushCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return t.print(a.out, ref.Digest, struct {
+		return t.out.print(a.out, ref.Digest, struct {
 			Tag       string `json:"tag"`
 			Reference string `json:"reference"`
 			Name      string `json:"name"`
@@ -127,7 +127,7 @@ type registryTarget struct {
 
 // bindRegistry declares the flags of a command that talks to a registry.
 func (a *app) bindRegistry(cmd *cobra.Command) *registryTarget {
-	t := &registryTarget{target: bindForm(cmd), in: a.in, options: oci.Options{UserAgent: "edgecache/" + version()}}
+	t := &registryTarget{target: &target{out: bindFormat(cmd)}, in: a.in, options: oci.Options{UserAgent: "edgecache/" + version()}}
 	flags := cmd.Flags()
 	flags.StringVar(&t.options.Username, "username", "", "`name` for the registry; without it Docker's configuration is asked")
 	flags.BoolVar(&t.passwordStdin, "password-stdin", false, "read the password for the registry from standard input")

@@ -16,13 +16,6 @@ import (
 	"github.com/edgecache/edgecache/plugins/signing"
 )
 
-// bindForm declares the flag for the form of the result, for commands that wait for nobody.
-func bindForm(cmd *cobra.Command) *target {
-	t := &target{format: "table"}
-	cmd.Flags().VarP(&t.format, "output", "o", "form of the result")
-	return t
-}
-
 func (a *app) pluginVerifyCommand() *cobra.Command {
 	var key, signature string
 	cmd := &cobra.Command{
@@ -33,7 +26,7 @@ func (a *app) pluginVerifyCommand() *cobra.Command {
 		Example: "  edgecache plugin verify lowercase.wasm --key team.pub\n  edgecache plugin verify lowercase.wasm --key team.pub -o json",
 		Args:    arguments(1, 1, "file"),
 	}
-	t := bindForm(cmd)
+	out := bindFormat(cmd)
 	cmd.Flags().StringVar(&key, "key", "", "minisign public key in `FILE`")
 	cmd.Flags().StringVar(&signature, "signature", "", "`FILE` with the signature")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -45,10 +38,10 @@ func (a *app) pluginVerifyCommand() *cobra.Command {
 		if err != nil {
 			v = verdict{Verdict: "refused", File: args[0], Reason: err.Error()}
 		}
-		if err != nil && t.format != "json" {
+		if err != nil && *out != "json" {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
-		return errors.Join(t.print(a.out, fmt.Sprintf("ok: signed by %s: %q", v.KeyID, v.Comment), v), err)
+		return errors.Join(out.print(a.out, fmt.Sprintf("ok: signed by %s: %q", v.KeyID, v.Comment), v), err)
 	}
 	return cmd
 }
@@ -102,7 +95,7 @@ func (a *app) pluginSignCommand() *cobra.Command {
 		Example: "  edgecache plugin sign lowercase.wasm --secret-key team.key --password-stdin < password",
 		Args:    arguments(1, 1, "file"),
 	}
-	t := bindForm(cmd)
+	out := bindFormat(cmd)
 	cmd.Flags().StringVar(&key, "secret-key", "", "minisign secret key in `FILE`")
 	cmd.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password of the secret key from standard input")
 	cmd.Flags().StringVar(&signature, "signature", "", "`FILE` to write")
@@ -130,7 +123,7 @@ func (a *app) pluginSignCommand() *cobra.Command {
 		if err := writeFiles(outFile{to, text}); err != nil {
 			return err
 		}
-		return t.print(a.out, to, struct {
+		return out.print(a.out, to, struct {
 			File      string `json:"file"`
 			Signature string `json:"signature"`
 			Comment   string `json:"comment"`
@@ -186,7 +179,7 @@ func (a *app) pluginKeygenCommand() *cobra.Command {
 		Example: "  edgecache plugin keygen --key team.pub --secret-key team.key --password-stdin < password",
 		Args:    arguments(0, 0),
 	}
-	t := bindForm(cmd)
+	out := bindFormat(cmd)
 	cmd.Flags().StringVar(&public, "key", "plugin.pub", "`FILE` to write the public key to")
 	cmd.Flags().StringVar(&secret, "secret-key", "plugin.key", "`FILE` to write the secret key to")
 	cmd.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password for the secret key from standard input")
@@ -206,7 +199,7 @@ func (a *app) pluginKeygenCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return t.print(a.out, fmt.Sprintf("%s: public key %s", public, id), struct {
+		return out.print(a.out, fmt.Sprintf("%s: public key %s", public, id), struct {
 			Key       string `json:"key"`
 			SecretKey string `json:"secret_key"`
 			KeyID     string `json:"key_id"`

@@ -38,15 +38,14 @@ the module's folder, or the one in the module. A scenario:
 		Example: "  edgecache plugin test .\n  edgecache plugin test mine.wasm --scenario other.txt -o json",
 		Args:    arguments(1, 1, "module"),
 	}
-	var out format
-	bindFormat(cmd, &out)
+	out := bindFormat(cmd)
 	file := cmd.Flags().String("scenario", "", "`file` with the scenario")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		res, err := testPlugin(cmd.Context(), args[0], *file)
 		if err != nil {
 			return err
 		}
-		if err := a.printTest(out, res); err != nil {
+		if err := a.printTest(*out, res); err != nil {
 			return err
 		}
 		if n := len(res.Failures); n > 0 {

@@ -53,7 +53,7 @@ func (a *app) pluginListCommand() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("plugins of %s: %w", t.admin, err)
 		}
-		if t.format == "json" {
+		if *t.out == "json" {
 			_, err = a.out.Write(body)
 			return err
 		}
@@ -201,7 +201,7 @@ func (a *app) changePlugin(cmd *cobra.Command, t *target, method, path string, u
 	if err != nil {
 		return err
 	}
-	if t.format == "json" {
+	if *t.out == "json" {
 		_, err = a.out.Write(answer)
 		return err
 	}

@@ -33,7 +33,7 @@ func (a *app) statsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if t.format == "json" {
+		if *t.out == "json" {
 			_, err = a.out.Write(body)
 			return err
 		}

@@ -140,7 +140,8 @@ func finish(path string, manifest []byte) ([]byte, error) {
 	case manifest == nil:
 		return nil, fmt.Errorf("there is no %s, and the compiler put no manifest into the module", ManifestFile)
 	default:
-		return Pack(wasm, manifest)
+		wasm, _, err = Pack(wasm, manifest)
+		return wasm, err
 	}
 }
 
@@ -160,18 +161,20 @@ func dropDebug(wasm []byte) ([]byte, error) {
 	return append(out, wasm[kept:]...), nil
 }
 
-// Pack returns a copy of the module with the manifest in it, in place of the one it has. Both must be in order.
-func Pack(wasm, manifest []byte) ([]byte, error) {
+// Pack returns a copy of the module with the manifest in it, in place of the one it has, and what the manifest says. Both
+// must be in order.
+func Pack(wasm, manifest []byte) ([]byte, *hostabi.Manifest, error) {
 	manifest = bytes.TrimSpace(manifest)
-	if _, err := hostabi.ParseManifest(manifest); err != nil {
-		return nil, err
+	m, err := hostabi.ParseManifest(manifest)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, err := range hostabi.Sections(wasm) {
 		if err != nil {
-			return nil, fmt.Errorf("module %w", err)
+			return nil, nil, fmt.Errorf("module %w", err)
 		}
 	}
-	return hostabi.AppendManifest(wasm, manifest), nil
+	return hostabi.AppendManifest(wasm, manifest), m, nil
 }
 
 // WriteFile writes a file that takes its place whole: who reads it meanwhile sees the old one or the new one.

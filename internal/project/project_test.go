@@ -243,12 +243,12 @@ func TestNewRefuses(t *testing.T) {
 
 func TestPack(t *testing.T) {
 	plain := []byte("\x00asm\x01\x00\x00\x00")
-	packed, err := Pack(plain, []byte(manifest+"\n"))
-	if err != nil {
-		t.Fatal(err)
+	packed, m, err := Pack(plain, []byte(manifest+"\n"))
+	if err != nil || m.Name != "mine" {
+		t.Fatalf("Pack = %+v, %v", m, err)
 	}
 	other := strings.Replace(manifest, "mine", "other", 1)
-	again, err := Pack(packed, []byte(other))
+	again, _, err := Pack(packed, []byte(other))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestPack(t *testing.T) {
 		{string(packed[:20]), manifest, "bytes belong here"},
 		{string(plain), "{", "manifest: the JSON ends too soon"},
 	} {
-		if _, err := Pack([]byte(tt.wasm), []byte(tt.manifest)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, _, err := Pack([]byte(tt.wasm), []byte(tt.manifest)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("Pack(%.10q, %q) = %v, want %q", tt.wasm, tt.manifest, err, tt.want)
 		}
 	}
