@@ -102,7 +102,7 @@ func (h *hostCall) serve(ctx context.Context, rt wazero.Runtime) error {
 }
 
 // loadRust loads a guest in Rust into a host that ends with the test.
-func loadRust(t *testing.T, name, config string) *plugins.Plugin {
+func loadRust(t *testing.T, name, config string, needs ...string) *plugins.Plugin {
 	t.Helper()
 	host, err := plugins.NewHost(t.Context(), plugins.HostOptions{})
 	if err != nil {
@@ -113,7 +113,9 @@ func loadRust(t *testing.T, name, config string) *plugins.Plugin {
 			t.Error(err)
 		}
 	})
-	p, err := host.Load(t.Context(), plugins.Source{Wasm: abitest.Build(t, name, "rust"), Config: []byte(config)})
+	p, err := host.Load(t.Context(), plugins.Source{
+		Wasm: abitest.Build(t, name, "rust"), Config: []byte(config), Grants: plugins.Grants{Needs: needs},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -553,6 +555,44 @@ func FuzzRustCompress(f *testing.F) {
 	})
 }
 
+// TestRustLimits sees that what takes longest stays within the fuel and the memory of the manifests.
+func TestRustLimits(t *testing.T) {
+	t.Run("compress", func(t *testing.T) {
+		p := loadRust(t, "compress", "", "value")
+		cache := newSide(t, p.Hook()).cache
+		text := make([]byte, 1<<20)
+		r := rand.New(rand.NewPCG(15, 16))
+		for _, letters := range []int{1, 2, 4, 16, 256} {
+			for i := range text {
+				text[i] = byte(r.IntN(letters))
+			}
+			var res core.Result
+			set := core.Command{Op: core.OpSet, Key: "key", Value: bytes.Clone(text)}
+			if err := cache.Do(t.Context(), &set, &res); err != nil {
+				t.Fatalf("%d letters: set: %v", letters, err)
+			}
+			if err := cache.Do(t.Context(), &core.Command{Op: core.OpGet, Key: "key"}, &res); err != nil {
+				t.Fatalf("%d letters: get: %v", letters, err)
+			}
+			if res.Entry == nil || !bytes.Equal(res.Entry.Value, text) {
+				t.Errorf("%d letters: 1 MiB is not read as it was written", letters)
+			}
+		}
+	})
+	t.Run("admission", func(t *testing.T) {
+		p := loadRust(t, "admission", "")
+		cache := newSide(t, p.Hook()).cache
+		for range 163_840 { // after which all counters are halved
+			if err := cache.Do(t.Context(), &core.Command{Op: core.OpGet, Key: "key"}, &core.Result{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := p.Stats(); len(s.Failures) > 0 || s.Refused > 0 {
+			t.Errorf("the guest failed: %+v", s)
+		}
+	})
+}
+
 // TestRustSDK sees what the examples do not use: the SDK as a module beside the source, guests with the standard library, and
 // what becomes of panics.
 func TestRustSDK(t *testing.T) {
@@ -618,8 +658,9 @@ plugin!(std Std: before);
 			if err != nil {
 				t.Fatal(err)
 			}
+			cache := newSide(t, p.Hook()).cache
 			get := func(key string) error {
-				return p.Hook().Before(t.Context(), &core.Command{Op: core.OpGet, Key: key}, &core.Result{})
+				return cache.Do(t.Context(), &core.Command{Op: core.OpGet, Key: key}, &core.Result{})
 			}
 			if err := get(test.key); err == nil || !strings.HasSuffix(err.Error(), ": "+test.reason) {
 				t.Errorf("%q: %v, want %s", test.key, err, test.reason)

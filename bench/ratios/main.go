@@ -67,6 +67,7 @@ type figure struct {
 
 func ratio(m []float64) float64  { return m[0] / m[1] }
 func minus(m []float64) float64  { return m[0] - m[1] }
+func micros(m []float64) float64 { return m[0] / 1000 }
 func itself(m []float64) float64 { return m[0] }
 
 var figures = [...]figure{
@@ -77,6 +78,18 @@ var figures = [...]figure{
 	{"sync WASM hook that rewrites a 32-byte key", []string{"Hook/rewrite-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 140 ns"},
 	{"the same, remembered (pure)", []string{"Hook/rewrite-memo-2", "Hook/none-2"}, "", minus, "%.1f ns", ""},
 	{"allocations of a rewriting hook", []string{"Hook/rewrite-2"}, "allocs/op", itself, "%.0f", "0"},
+	{"lowercase in C, metered", []string{"Guest/c-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 140 ns"},
+	{"lowercase in Rust, metered", []string{"Guest/rust-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 140 ns"},
+	{"lowercase in Zig, metered", []string{"Guest/zig-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 140 ns"},
+	{"lowercase in AssemblyScript, metered", []string{"Guest/as-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 140 ns"},
+	{"lowercase in Go, metered", []string{"Guest/go-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 330 ns"},
+	{"metering of lowercase in C", []string{"Guest/c-2", "Guest/c-unmetered-2"}, "", minus, "%.1f ns", ""},
+	{"metering of lowercase in Rust", []string{"Guest/rust-2", "Guest/rust-unmetered-2"}, "", minus, "%.1f ns", ""},
+	{"load of lowercase in C, compiled code on disk", []string{"Load/c-2"}, "", micros, "%.0f us", "<= 1000 us"},
+	{"load of lowercase in Go, compiled code on disk", []string{"Load/go-2"}, "", micros, "%.0f us", "<= 90000 us"},
+	{"an endless hook, until it is stopped by fuel", []string{"Runaway/fuel-2"}, "us", itself, "%.0f us", "<= 1000 us"},
+	{"an endless hook, stopped by a clock of 10 ms", []string{"Runaway/clock-2"}, "us", itself, "%.0f us", "<= 12000 us"},
+	{"wait of the collector for it", []string{"Runaway/clock-2"}, "pause-us", itself, "%.0f us", "<= 100 us"},
 	{"rewriting hook, two goroutines to one", []string{"HookParallel", "HookParallel-2"}, "", ratio, "%.2f x", ">= 1.8 x"},
 	{
 		"hitratio + timing on the caller, less two clock readings",

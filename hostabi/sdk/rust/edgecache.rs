@@ -1227,19 +1227,20 @@ unsafe fn copy_bytes(to: *mut u8, from: *const u8, n: usize) {
             (to.add($at) as *mut $word).write_unaligned((from.add($at) as *const $word).read_unaligned())
         };
     }
-    match n {
-        0 => {}
-        1 => *to = *from,
-        2..=3 => (word!(u16, 0), word!(u16, n - 2)).0, // the second overlaps the first
-        4..=7 => (word!(u32, 0), word!(u32, n - 4)).0,
-        _ => {
-            let mut i = 0;
-            while i < n - 8 {
-                word!(u64, i);
-                i += 8;
-            }
-            word!(u64, n - 8)
+    if n >= 8 {
+        let mut i = 0;
+        while i < n - 8 {
+            word!(u64, i);
+            i += 8;
         }
+        word!(u64, n - 8) // overlaps the word before it unless n is a multiple of 8
+    } else if n >= 4 {
+        word!(u32, 0);
+        word!(u32, n - 4)
+    } else if n > 0 {
+        *to = *from;
+        word!(u8, n / 2);
+        word!(u8, n - 1)
     }
 }
 
