@@ -24,7 +24,6 @@ import (
 	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/hostabi/abitest"
 	"github.com/edgecache/edgecache/plugins"
-	"github.com/edgecache/edgecache/plugins/native"
 )
 
 // hostCall is what the host functions of a rustProgram work on.
@@ -99,27 +98,6 @@ func (h *hostCall) serve(ctx context.Context, rt wazero.Runtime) error {
 	}
 	_, err := builder.Instantiate(ctx)
 	return err
-}
-
-// loadRust loads a guest in Rust into a host that ends with the test.
-func loadRust(t *testing.T, name, config string, needs ...string) *plugins.Plugin {
-	t.Helper()
-	host, err := plugins.NewHost(t.Context(), plugins.HostOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := host.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	p, err := host.Load(t.Context(), plugins.Source{
-		Wasm: abitest.Build(t, name, "rust"), Config: []byte(config), Grants: plugins.Grants{Needs: needs},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 func TestRustKeyRewrite(t *testing.T) {
@@ -204,32 +182,6 @@ func FuzzRustKeyRewrite(f *testing.F) {
 		}
 		compare(t, program, []byte(config), []byte(key), []byte(key))
 	})
-}
-
-// TestRustRecordedCommands runs the same commands past the guests in Rust and their twins in Go.
-func TestRustRecordedCommands(t *testing.T) {
-	twin, err := native.NewKeyRewrite([]byte(rewriteRules))
-	if err != nil {
-		t.Fatal(err)
-	}
-	guest, inGo := newSide(t, loadRust(t, "keyrewrite", rewriteRules).Hook()), newSide(t, twin)
-	for _, r := range slices.Concat(readCommands(t), generateCommands(1, 3000)) {
-		if got, want := guest.do(r), inGo.do(r); got != want {
-			t.Fatalf("%v in %q %q:\nthe guest %s\n    in Go %s", r.op, r.path, r.keys, got, want)
-		}
-	}
-}
-
-func TestRustHitRatio(t *testing.T) {
-	guest, inGo := loadRust(t, "hitratio", "").Observer(), native.NewHitRatio()
-	compareReports(t, "hitratio of nothing", guest, inGo)
-	r := rand.New(rand.NewPCG(3, 4))
-	for range 20 {
-		events := randomEvents(r)
-		guest.Observe(events)
-		inGo.Observe(events)
-		compareReports(t, "hitratio", guest, inGo)
-	}
 }
 
 func TestRustLowercase(t *testing.T) {
@@ -558,7 +510,7 @@ func FuzzRustCompress(f *testing.F) {
 // TestRustLimits sees that what takes longest stays within the fuel and the memory of the manifests.
 func TestRustLimits(t *testing.T) {
 	t.Run("compress", func(t *testing.T) {
-		p := loadRust(t, "compress", "", "value")
+		p := load(t, "compress", "rust", "", "value")
 		cache := newSide(t, p.Hook()).cache
 		text := make([]byte, 1<<20)
 		r := rand.New(rand.NewPCG(15, 16))
@@ -580,7 +532,7 @@ func TestRustLimits(t *testing.T) {
 		}
 	})
 	t.Run("admission", func(t *testing.T) {
-		p := loadRust(t, "admission", "")
+		p := load(t, "admission", "rust", "")
 		cache := newSide(t, p.Hook()).cache
 		for range 163_840 { // after which all counters are halved
 			if err := cache.Do(t.Context(), &core.Command{Op: core.OpGet, Key: "key"}, &core.Result{}); err != nil {
