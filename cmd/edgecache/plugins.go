@@ -20,7 +20,13 @@ import (
 // newHost returns what runs plugins. A folder of compiled code that can't be used is an error if it was asked for, and
 // else only makes starts slower.
 func newHost(ctx context.Context, settings *config.Run, logger *slog.Logger) (*plugins.Host, error) {
-	o := plugins.HostOptions{CacheDir: settings.CacheDir(), Logger: logger}
+	o := plugins.HostOptions{
+		CacheDir: settings.CacheDir(), Logger: logger, CallTimeout: settings.PluginTimeout, Unmetered: settings.DebugPlugins,
+	}
+	if o.Unmetered {
+		logger.LogAttrs(ctx, slog.LevelWarn, "plugins run without fuel and timeout: one that does not end hangs the process",
+			slog.String("flag", "--debug-plugins"))
+	}
 	host, err := plugins.NewHost(ctx, o)
 	if err != nil && settings.PluginCache == config.Auto {
 		logger.LogAttrs(ctx, slog.LevelWarn, "compiled plugins are not kept", slog.Any("error", err))
