@@ -217,6 +217,32 @@ func TestPluginListTells(t *testing.T) {
 	}
 }
 
+func TestPluginTable(t *testing.T) {
+	stats := admin.PluginStats{
+		Calls: 2_000_000_000, Nanos: 250_000_000_000, Failures: map[string]uint64{"time": 1, "trap": 2}, Instances: 16,
+		MemoryBytes: 42 << 20, Breaker: "closed",
+	}
+	var out strings.Builder
+	if err := writePlugins(&out, []admin.PluginInfo{
+		{Name: "keyrewrite", Version: "1.0.0", State: "enabled", Source: admin.PluginSource{Kind: "built-in"}, Stats: stats},
+		{Name: "idle", Version: "2", State: "disabled", Source: admin.PluginSource{Kind: "file", Module: "/long/path"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `NAME        VERSION  STATE     CALLS       NS/CALL  FAILURES  BREAKER  INSTANCES  MEMORY   SOURCE
+keyrewrite  1.0.0    enabled   2000000000  125      3         closed   16         42.0MiB  built-in
+idle        2        disabled  0           -        0                  0          0KiB     file
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(line) > 101 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+}
+
 func TestGrantsAtTheStart(t *testing.T) {
 	dir := t.TempDir()
 	path := prefixer(t, dir, "a:")
