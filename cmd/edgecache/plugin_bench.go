@@ -76,7 +76,7 @@ func (f *benchFlags) run(ctx context.Context, path string) (*pluginbench.Result,
 	if o.Keys, err = f.readKeys(); err != nil {
 		return nil, err
 	}
-	if o.Source, _, err = readModule(path); err != nil {
+	if o.Source, _, err = findPlugin(path); err != nil {
 		return nil, err
 	}
 	if f.config != "" {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/internal/pluginbench"
 	"github.com/edgecache/edgecache/plugins"
 	examples "github.com/edgecache/edgecache/wasm-examples"
@@ -86,6 +87,11 @@ func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
 		{"plugin bench hitratio.wasm --config config.json", result{1, "", "takes no configuration"}},
 		{"plugin pack hitratio.wasm", result{2, "", `"manifest" not set`}},
 		{"plugin pack text.wasm --manifest config.json", result{1, "", `text.wasm, config.json: manifest: unknown field "a"`}},
+		{"plugin sign huge.wasm --secret-key absent", result{1, "", "module of 67108865 bytes"}},
+		{"plugin verify huge.wasm --key absent", result{1, "", "module of 67108865 bytes"}},
+		{"plugin load huge.wasm", result{1, "", "module of 67108865 bytes"}},
+		{"plugin push huge.wasm localhost:1/x:1", result{1, "", "module of 67108865 bytes"}},
+		{"run --plugin ./huge.wasm --resp 127.0.0.1:0 --admin off", result{1, "", "module of 67108865 bytes"}},
 		{"plugin pack huge.wasm --manifest config.json", result{1, "", "huge.wasm: module of"}},
 		{"plugin build empty", result{1, "", "empty: there is no source"}},
 		{"plugin build a b", result{2, "", `"b" is one word too many`}},
@@ -146,21 +152,48 @@ func TestPluginCommandsAsJSON(t *testing.T) {
 	}
 }
 
-func TestManifestBesideTheModule(t *testing.T) {
+// withoutManifest returns the module without the section that its manifest is in.
+func withoutManifest(t *testing.T, wasm []byte) string {
+	t.Helper()
+	for s, err := range hostabi.Sections(wasm) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Name == hostabi.ManifestSection {
+			return string(wasm[:s.Start]) + string(wasm[s.End:])
+		}
+	}
+	t.Fatal("the module has no manifest")
+	return ""
+}
+
+func TestWhichManifestCounts(t *testing.T) {
 	manifest := `{"name":"NAME","version":"1","abi":"hook/1","hooks":["observe"],"ops":["get"]}`
 	called := func(name string) string { return strings.Replace(manifest, "NAME", name, 1) }
+	wasm, _, _ := examples.Lookup("hitratio")
+	bare := withoutManifest(t, wasm)
 	for _, tt := range []struct {
 		name  string
 		files map[string]string
 		want  string
 	}{
 		{"in the module", nil, "hitratio"},
-		{"in the folder", map[string]string{"manifest.json": called("folder")}, "folder"},
+		{"in the module before the folder", map[string]string{"manifest.json": called("folder")}, "hitratio"},
 		{"beside", map[string]string{"manifest.json": called("folder"), "hitratio.wasm.json": called("beside")}, "beside"},
+		{"in the folder", map[string]string{"hitratio.wasm": bare, "manifest.json": called("folder")}, "folder"},
+		{"nowhere", map[string]string{"hitratio.wasm": bare}, ""},
 	} {
-		got := edgecacheIn(t, folder(t, tt.files), "plugin", "inspect", ".", "-o", "json")
+		dir := folder(t, tt.files)
+		got := edgecacheIn(t, dir, "plugin", "inspect", ".", "-o", "json")
 		if r := decode[plugins.Inspection](t, got); r.Name != tt.want {
 			t.Errorf("%s: the plugin is called %q, want %q", tt.name, r.Name, tt.want)
+		}
+		src, err := readPlugin(config.Plugin{Path: filepath.Join(dir, "hitratio.wasm")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := inspect(t.Context(), src); err != nil || r.Name != tt.want {
+			t.Errorf("%s: a server has %q, %v, want %q", tt.name, r.Name, err, tt.want)
 		}
 	}
 }

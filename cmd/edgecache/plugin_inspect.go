@@ -46,7 +46,7 @@ What an operator must grant is listed; asking for it is no reason to refuse.`,
 
 // inspectFile inspects the plugin at path. A file too large to be read is refused.
 func inspectFile(ctx context.Context, path string) (*plugins.Inspection, error) {
-	src, _, err := readModule(path)
+	src, _, err := findPlugin(path)
 	var large *sizeError
 	switch {
 	case errors.As(err, &large):

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/plugins/oci"
 	"github.com/edgecache/edgecache/plugins/signing"
 )
@@ -66,13 +64,15 @@ func (a *app) pluginPushCommand() *cobra.Command {
 // readPushed reads a plugin and what belongs to it. signature is the file of the signature, or "" for the one beside the
 // module, if that is there.
 func readPushed(file, signature string) (*oci.Plugin, error) {
-	src, err := readPlugin(config.Plugin{Path: file})
+	src, err := readModule(file)
 	if err != nil {
 		return nil, err
 	}
-	sig, err := os.ReadFile(signatureFile(file, signature))
-	if signature == "" && errors.Is(err, fs.ErrNotExist) {
-		sig, err = nil, nil
+	var sig []byte
+	if signature == "" {
+		sig, err = readIfThere(signatureFile(file, signature))
+	} else {
+		sig, err = os.ReadFile(signature)
 	}
 	if err != nil {
 		return nil, err

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edgecache/edgecache/hostabi"
-	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/plugins/oci"
 	"github.com/edgecache/edgecache/plugins/signing"
 )
@@ -57,7 +56,7 @@ type verdict struct {
 
 // verify returns what the signature of a plugin says, if it is good.
 func verify(file, signature, key string) (s signing.Signed, err error) {
-	module, err := os.ReadFile(file)
+	module, err := readWasm(file)
 	if err != nil {
 		return s, err
 	}
@@ -68,7 +67,13 @@ func verify(file, signature, key string) (s signing.Signed, err error) {
 	if err != nil {
 		return s, err
 	}
-	return checkSignature(module, text, key)
+	if s, err = checkSignature(module, text, key); err != nil {
+		return s, err
+	}
+	if _, inside, err := hostabi.ReadManifest(module); err != nil || !inside {
+		return s, errors.Join(oci.ErrManifestOutside, err)
+	}
+	return s, nil
 }
 
 // checkAlone reports a manifest beside a module: a signature of the module says nothing about it.
@@ -137,14 +142,14 @@ func readSigned(file string) ([]byte, error) {
 	if err := checkAlone(file); err != nil {
 		return nil, err
 	}
-	src, err := readPlugin(config.Plugin{Path: file})
+	wasm, err := readWasm(file)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := oci.New(src.Wasm, nil, nil); err != nil {
+	if _, err := oci.New(wasm, nil, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return src.Wasm, nil
+	return wasm, nil
 }
 
 // readSecretKey reads a secret key, and its password if that is to come from standard input.

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/plugins"
 	"github.com/edgecache/edgecache/plugins/set"
@@ -112,24 +109,19 @@ func withBuiltIns(asked []config.Plugin) ([]config.Plugin, error) {
 	return all, nil
 }
 
-// readPlugin returns the module of a plugin, its manifest if that stands beside it, and its configuration.
+// readPlugin returns a plugin of the configuration: see readModule.
 func readPlugin(p config.Plugin) (src plugins.Source, err error) {
-	if p.Config != "" {
-		if src.Config, err = os.ReadFile(p.Config); err != nil {
-			return src, fmt.Errorf("configuration of plugin %s%s: %w", p.Name, p.Path, err)
-		}
-	}
 	if p.Name != "" {
 		src.Name = p.Name
 		src.Wasm, src.Manifest, _ = examples.Lookup(p.Name) // it is one of examples.Names
-		return src, nil
-	}
-	if src.Wasm, err = os.ReadFile(p.Path); err != nil {
+	} else if src, err = readModule(p.Path); err != nil {
 		return src, fmt.Errorf("plugin: %w", err)
 	}
-	src.Manifest, err = os.ReadFile(p.Path + hostabi.ManifestSuffix)
-	if errors.Is(err, fs.ErrNotExist) {
+	if p.Config == "" {
 		return src, nil
 	}
-	return src, err
+	if src.Config, err = os.ReadFile(p.Config); err != nil {
+		return src, fmt.Errorf("configuration of plugin %s%s: %w", p.Name, p.Path, err)
+	}
+	return src, nil
 }
