@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/edgecache/edgecache/internal/atomicfile"
 	"github.com/edgecache/edgecache/internal/project"
 )
 
@@ -43,7 +44,7 @@ func (a *app) pack(from, manifest, to string, out format) error {
 	if err != nil {
 		return fmt.Errorf("%s, %s: %w", from, manifest, err)
 	}
-	if err := project.WriteFile(to, packed); err != nil {
+	if err := atomicfile.Write(atomicfile.File{Path: to, Data: packed, Mode: 0o644}); err != nil {
 		return err
 	}
 	return out.print(a.out, fmt.Sprintf("%s: %d bytes, with the manifest of %s", to, len(packed), manifest), struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/internal/atomicfile"
 	"github.com/edgecache/edgecache/plugins/oci"
 	"github.com/edgecache/edgecache/plugins/signing"
 )
@@ -125,7 +126,7 @@ func (a *app) pluginSignCommand() *cobra.Command {
 			return err
 		}
 		to := signatureFile(args[0], signature)
-		if err := writeFiles(outFile{to, text}); err != nil {
+		if err := atomicfile.WriteAll(atomicfile.File{Path: to, Data: text, Mode: 0o644}); err != nil {
 			return err
 		}
 		return out.print(a.out, to, struct {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/internal/atomicfile"
 )
 
 // ManifestFile is the manifest's name in a project.
@@ -76,7 +77,7 @@ func Build(ctx context.Context, o BuildOptions) (b Built, err error) {
 	if b.Wasm, err = finish(c.out, manifest); err != nil {
 		return b, err
 	}
-	return b, WriteFile(b.Path, b.Wasm)
+	return b, atomicfile.Write(atomicfile.File{Path: b.Path, Data: b.Wasm, Mode: 0o644})
 }
 
 // readManifest returns the project's manifest, nil if it has none, and the plugin's name, that of the folder if nobody
@@ -175,24 +176,4 @@ func Pack(wasm, manifest []byte) ([]byte, *hostabi.Manifest, error) {
 		}
 	}
 	return hostabi.AppendManifest(wasm, manifest), m, nil
-}
-
-// WriteFile writes a file that takes its place whole: who reads it meanwhile sees the old one or the new one.
-func WriteFile(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if _, err = f.Write(content); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err = errors.Join(f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

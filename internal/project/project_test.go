@@ -276,23 +276,3 @@ func TestDropDebug(t *testing.T) {
 		t.Errorf("dropDebug = %q, %v, want %q", got, err, want)
 	}
 }
-
-func TestWriteFileReplacesWhole(t *testing.T) {
-	dir := write(t, map[string]string{"a": "old"})
-	path := filepath.Join(dir, "a")
-	if err := WriteFile(path, []byte("new")); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := os.ReadFile(path); string(got) != "new" || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
-	if err := WriteFile(filepath.Join(dir, "absent", "a"), nil); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("WriteFile = %v, want %v", err, fs.ErrNotExist)
-	}
-	if err := WriteFile(dir, []byte("x")); err == nil {
-		t.Error("a folder was overwritten")
-	}
-	if left, err := filepath.Glob(filepath.Join(filepath.Dir(dir), ".*-*")); err != nil || len(left) > 0 {
-		t.Errorf("%v was left, %v", left, err)
-	}
-}
