@@ -6,10 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,6 +23,7 @@ import (
 	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/hostabi/abitest"
+	"github.com/edgecache/edgecache/internal/project"
 	"github.com/edgecache/edgecache/plugins"
 )
 
@@ -98,75 +99,6 @@ func (h *hostCall) serve(ctx context.Context, rt wazero.Runtime) error {
 	}
 	_, err := builder.Instantiate(ctx)
 	return err
-}
-
-func TestRustKeyRewrite(t *testing.T) {
-	program, _ := compileRust(t, "keyrewrite")
-	t.Run("random", func(t *testing.T) {
-		r := rand.New(rand.NewPCG(1, 2))
-		for range 300 {
-			keys := make([][]byte, 50)
-			for i := range keys {
-				keys[i] = randomKey(r)
-			}
-			compare(t, program, []byte(`{"rules":[`+randomRules(r)+`]}`), keys...)
-		}
-	})
-	t.Run("errors", func(t *testing.T) {
-		r := rand.New(rand.NewPCG(3, 4))
-		for range 2000 {
-			compare(t, program, spoil(r, rewriteRules), []byte("/Path?a=1"))
-		}
-	})
-	t.Run("full configuration", func(t *testing.T) {
-		for _, unit := range []string{`"*********",`, `"",`, `"*",`, `"\u0041",`, `"*****",`} {
-			config := `{"rules":[{"strip_query":[`
-			config += strings.Repeat(unit, (8100-len(config))/len(unit)) + `"last"]},{"prefix":"p:"}]}`
-			compare(t, program, []byte(config), []byte("/a?last=1&b=2"))
-		}
-		for _, with := range []string{"a$9", "$1", "$$"} {
-			with = strings.Repeat(with, 8000/len(with))
-			config := `{"rules":[{"replace":{"pattern":"*********","with":"` + with + `"}},{"prefix":"p:"}]}`
-			compare(t, program, []byte(config), []byte("key"))
-		}
-		compare(t, program, bytes.Repeat([]byte("["), 8193))
-	})
-	t.Run("long keys", func(t *testing.T) {
-		key := func(n int) []byte { return []byte(strings.Repeat("/Path?a=1&b=2&", n/14+1)[:n]) }
-		for _, rules := range []string{
-			``, `{"lowercase":true}`, `{"prefix":"v1:"}`, `{"strip_query":["a"]}`, `{"hash_longer_than":200}`,
-			`{"replace":{"pattern":"*","with":"$1$1"}}`, `{"replace":{"pattern":"*","with":"$1$1"}},{"hash_longer_than":250}`,
-			`{"lowercase":true},{"prefix":"x"},{"replace":{"pattern":"*","with":"$1,$1,$1"}},{"strip_query":["b"]},{"prefix":"y"}`,
-			`{"replace":{"pattern":"*","with":"` + strings.Repeat("$1", 3000) + `"}},{"prefix":"z"}`,
-			strings.Repeat(`{"prefix":"a"},`, 63) + `{"prefix":"b"}`,
-		} {
-			config := []byte(`{"rules":[` + rules + `]}`)
-			for _, n := range []int{1000, 4022, 4023, 1 << 14, 1<<15 - 1, 1 << 15, 1<<16 - 100, 1<<16 - 10} {
-				compare(t, program, config, key(n), key(10), key(n))
-			}
-		}
-	})
-}
-
-// spoil returns a configuration with some bytes left out, changed or put in.
-func spoil(r *rand.Rand, config string) []byte {
-	b := []byte(config)
-	for range 1 + r.IntN(3) {
-		switch i := r.IntN(len(b)); r.IntN(4) {
-		case 0:
-			b = b[:i+1]
-		case 1:
-			b = slices.Delete(b, i, i+1)
-		case 2:
-			b[i] = byte(r.Uint32())
-		default:
-			b = slices.Insert(b, i, "\",:{}[]*\\$u0d 9\x00"[r.IntN(16)])
-		}
-		if len(b) == 0 {
-			break
-		}
-	}
-	return b
 }
 
 func FuzzRustKeyRewrite(f *testing.F) {
@@ -627,58 +559,32 @@ plugin!(std Std: before);
 	}
 }
 
-// compileRustSource builds a guest from a source as edgecache.rs says, with the SDK as a crate or as a module.
+// compileRustSource builds a guest from a source, with the SDK as a crate or as a module.
 func compileRustSource(t *testing.T, source string, crate bool) []byte {
 	t.Helper()
-	sdk, err := os.ReadFile("../hostabi/sdk/rust/edgecache.rs")
+	sdks := os.DirFS(filepath.Join("..", "hostabi", "sdk"))
+	text, err := fs.ReadFile(sdks, "rust/edgecache.rs")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	manifest := `{"name":"guest","version":"1","abi":"hook/1","hooks":["before"],"ops":["*"],"needs":["log"],"failure":"closed"}`
-	for name, text := range map[string]string{"edgecache.rs": string(sdk), "guest.rs": source, "manifest.json": manifest} {
+	for name, text := range map[string]string{"edgecache.rs": string(text), "guest.rs": source, "manifest.json": manifest} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	compiler := rustCompiler(t)
-	run := func(args ...string) {
-		common := "--edition 2021 --target wasm32-unknown-unknown -O -C panic=abort -C target-feature=+bulk-memory"
-		cmd := exec.Command(compiler, append(strings.Fields(common), args...)...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Fatalf("%s: %v\n%s", cmd, err, out)
-		}
-	}
-	module := strings.Fields("--crate-type cdylib -C lto -C strip=debuginfo -C link-arg=-zstack-size=16384 guest.rs")
+	var said bytes.Buffer
+	o := project.BuildOptions{Dir: dir, Stderr: &said}
 	if crate {
-		run("--crate-type", "rlib", "--crate-name", "edgecache", "edgecache.rs")
-		module = append(module, "--extern", "edgecache=libedgecache.rlib")
+		o.SDK = sdks
 	}
-	run(module...)
-	wasm, err := os.ReadFile(filepath.Join(dir, "guest.wasm"))
-	if err != nil {
-		t.Fatal(err)
+	built, err := project.Build(t.Context(), o)
+	if missing, ok := errors.AsType[*project.MissingError](err); ok {
+		abitest.Missing(t, "rust", missing.Error())
 	}
-	return wasm
-}
-
-// rustCompiler returns a compiler that has the core library for guests. Debian's is looked at first, as in the Makefile.
-func rustCompiler(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"/usr/bin/rustc", "rustc"} {
-		dir, err := exec.Command(name, "--print", "target-libdir", "--target", "wasm32-unknown-unknown").Output()
-		if err != nil {
-			continue
-		}
-		if core, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "libcore-*.rlib")); err == nil && len(core) > 0 {
-			return name
-		}
+	if err != nil || said.Len() > 0 {
+		t.Fatalf("%v\n%s", err, said.String())
 	}
-	const missing = "no compiler: apt-get install rustc libstd-rust-dev-wasm32"
-	if os.Getenv("EDGECACHE_REQUIRE_GUESTS") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
+	return built.Wasm
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/hostabi/abitest"
 	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/internal/pluginbench"
 	"github.com/edgecache/edgecache/plugins"
@@ -243,10 +244,7 @@ func TestNewAsJSON(t *testing.T) {
 
 func TestNewBuildAndTest(t *testing.T) {
 	if _, err := exec.LookPath("clang"); err != nil {
-		if os.Getenv("EDGECACHE_REQUIRE_GUESTS") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		abitest.Missing(t, "c", err.Error())
 	}
 	dir := t.TempDir()
 	for _, args := range []string{

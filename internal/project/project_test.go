@@ -2,6 +2,7 @@ package project
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/hostabi/abitest"
 	"github.com/edgecache/edgecache/internal/scenario"
 	"github.com/edgecache/edgecache/plugins"
 )
@@ -37,15 +39,6 @@ func write(t *testing.T, files map[string]string) string {
 		}
 	}
 	return dir
-}
-
-// skip says that a test can't run because a tool is missing, which is a failure where all must be there.
-func skip(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv("EDGECACHE_REQUIRE_GUESTS") == "1" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
 }
 
 func TestDetect(t *testing.T) {
@@ -129,7 +122,7 @@ EC_EXPORT("ec_before") uint64_t before(uint32_t op, uint32_t key_len, uint32_t v
 
 func TestBuildC(t *testing.T) {
 	if _, err := findClang(t.Context()); err != nil {
-		skip(t, err)
+		abitest.Missing(t, "c", err.Error())
 	}
 	dir := write(t, map[string]string{"mine.c": minimalC, ManifestFile: manifest})
 	out := filepath.Join(t.TempDir(), "out.wasm")
@@ -183,7 +176,7 @@ func TestNewProjectsWork(t *testing.T) {
 			var said bytes.Buffer
 			b, err := Build(t.Context(), BuildOptions{Dir: dir, SDK: fstest.MapFS{}, Stderr: &said})
 			if missing, ok := errors.AsType[*MissingError](err); ok {
-				skip(t, missing)
+				abitest.Missing(t, string(l), missing.Error())
 			}
 			if err != nil {
 				t.Fatalf("%v\n%s", err, said.String())
@@ -196,12 +189,12 @@ func TestNewProjectsWork(t *testing.T) {
 	}
 }
 
-// linkModules lets a project find what npm has installed for this repository, or where NODE_MODULES says.
+// linkModules lets a project find what npm has installed for the examples, or where NODE_MODULES says.
 func linkModules(t *testing.T, dir string) {
 	t.Helper()
-	modules := os.Getenv("NODE_MODULES")
-	if modules == "" {
-		return
+	modules, err := filepath.Abs(cmp.Or(os.Getenv("NODE_MODULES"), filepath.Join("..", "..", "wasm-examples", "node_modules")))
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
