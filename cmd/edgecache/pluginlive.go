@@ -105,8 +105,8 @@ func (a *app) pluginLoadCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "load FILE",
 		Short: "Load a plugin into a running cache",
-		Long: `Load a plugin into a running cache. The module, its manifest if that stands beside it (FILE.json), and the
-configuration are read here and sent. When the cache starts again it has only the plugins that its own settings name.`,
+		Long: `Load a plugin into a running cache. The module, its manifest if that stands outside (in FILE.json, or for a
+module without one in manifest.json of its folder), and the configuration are read here and sent. When the cache starts again it has only the plugins that its own settings name.`,
 		Example: "  edgecache plugin load ./mine.wasm\n  edgecache plugin load ./mine.wasm --config mine.json --name mine-2",
 		Args:    arguments(1, 1, "file"),
 	}
