@@ -17,7 +17,7 @@ LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which 
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-wire demo tools servers bootstrap dist clean
+.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -96,6 +96,13 @@ bench-peers:
 	cd bench/peers && $(GO) test ./...
 	cd bench/peers && $(GO) test -run '^$$' -bench . -benchmem -cpu 2 -count $(BENCHCOUNT) -benchtime 100ms ./... | tee ../../bin/peers.txt
 	@$(GO) run ./bench/ratios < bin/peers.txt
+
+## bench-plugins: what plugins cost by language: calls, loads, being stopped, calls of the host
+bench-plugins: compilers
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '^Benchmark(Guest|Hook|Load|Runaway)$$' -cpu 2 -count $(BENCHCOUNT) -benchtime 50ms ./bench | tee bin/bench-plugins.txt
+	@$(GO) run ./bench/ratios < bin/bench-plugins.txt
+	$(GO) test -run '^$$' -bench HostCall -cpu 2 -count $(BENCHCOUNT) -benchtime 50ms ./plugins | tee bin/bench-calls.txt
 
 ## bench-wire: edgecache and redis-server by turns over loopback, without plugins and with them
 bench-wire: build servers
