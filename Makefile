@@ -11,12 +11,13 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
 MAX_SIZE := 23068672 # bytes of the release binary
 FUZZTIME ?= 3s
+ALONE    := TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork
 BENCHCOUNT ?= 15
 LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-wire demo tools servers bootstrap dist clean
+.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -33,10 +34,10 @@ test: servers
 ## check: everything else that must hold
 check: lint race fuzz wasm-check guests size demo
 
-## race: all tests with the race detector; the architecture and the generated documents are tests too
+## race: tests with the race detector, but for some long ones that have one goroutine
 race: servers
 	@tools/install.sh gcc=gcc
-	EDGECACHE_REQUIRE_SERVERS=1 CGO_ENABLED=1 $(GO) test -race ./...
+	EDGECACHE_REQUIRE_SERVERS=1 CGO_ENABLED=1 $(GO) test -race -skip '$(ALONE)' ./...
 
 ## fuzz: every fuzz target for a few seconds (FUZZTIME=1m)
 fuzz:
@@ -64,7 +65,8 @@ wasm-check:
 ## guests: build the example plugins in every language and test them, and the hostile ones
 guests: compilers
 	$(MAKE) -C wasm-examples
-	EDGECACHE_REQUIRE_GUESTS=1 $(GO) test ./wasm-examples/... ./hostabi/... ./plugins/... ./internal/...
+	EDGECACHE_REQUIRE_GUESTS=1 NODE_MODULES=$(CURDIR)/wasm-examples/node_modules $(GO) test ./wasm-examples/... ./hostabi/... \
+		./plugins/... ./internal/... ./cmd/...
 
 ## compilers: install what builds guests; Zig, which npm need not have, is left out where it fails
 compilers:
@@ -94,6 +96,13 @@ bench-peers:
 	cd bench/peers && $(GO) test ./...
 	cd bench/peers && $(GO) test -run '^$$' -bench . -benchmem -cpu 2 -count $(BENCHCOUNT) -benchtime 100ms ./... | tee ../../bin/peers.txt
 	@$(GO) run ./bench/ratios < bin/peers.txt
+
+## bench-plugins: what plugins cost by language: calls, loads, being stopped, calls of the host
+bench-plugins: compilers
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '^Benchmark(Guest|Hook|Load|Runaway)$$' -cpu 2 -count $(BENCHCOUNT) -benchtime 50ms ./bench | tee bin/bench-plugins.txt
+	@$(GO) run ./bench/ratios < bin/bench-plugins.txt
+	$(GO) test -run '^$$' -bench HostCall -cpu 2 -count $(BENCHCOUNT) -benchtime 50ms ./plugins | tee bin/bench-calls.txt
 
 ## bench-wire: edgecache and redis-server by turns over loopback, without plugins and with them
 bench-wire: build servers

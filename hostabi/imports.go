@@ -43,7 +43,7 @@ const (
 )
 
 // What the functions of capability "kv" return beside lengths and numbers. Entries are the plugin's own: all its instances
-// and versions see the same ones, and they end with the process. A number of kv_add is an entry of 8 bytes. A time to live
+// and versions see the same ones, and they end with it. A number of kv_add is an entry of 8 bytes. A time to live
 // is in milliseconds, 0 or below is none.
 const (
 	KVOK      = 0

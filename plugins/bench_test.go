@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/hostabi"
 )
 
 // Keys of 32 bytes, the word to the guest included.
@@ -127,4 +128,40 @@ func BenchmarkObserve(b *testing.B) {
 		o.Observe(events)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/256, "ns/event")
+}
+
+// BenchmarkHostCall is a command whose hook calls a host function ten times. What a call costs is a tenth of the difference to
+// "none".
+func BenchmarkHostCall(b *testing.B) {
+	const free = scriptFree
+	for _, bench := range []struct {
+		function string
+		args     []any
+	}{
+		{"none", nil},
+		{hostabi.HostMono, nil},
+		{hostabi.HostHash, []any{region2{free, 32}}},
+		{hostabi.HostKVGet, []any{"counter", region2{free, 8}}},
+		{hostabi.HostKVAdd, []any{"counter", 1, 0}},
+		{hostabi.HostValueRead, []any{0, region2{free, 1024}}},
+	} {
+		b.Run(bench.function, func(b *testing.B) {
+			s := newScript("clock", "kv", "value")
+			for range 10 {
+				if bench.function != "none" {
+					s.call(hostabi.ExportBefore, bench.function, bench.args...)
+				}
+			}
+			s.end(hostabi.ExportBefore, hostabi.ActionNone, scriptBuf, 0)
+			h, _ := newHost(b)
+			hook := load(b, h, s.source()).Hook()
+			cmd := core.Command{Op: core.OpSet, Key: "k", Value: make([]byte, 1024), Namespace: pureNamespace, Cookies: make([]uint64, 1)}
+			var res core.Result
+			for b.Loop() {
+				if err := hook.Before(context.Background(), &cmd, &res); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -6,5 +6,6 @@
 // memory of its own and used by one command at a time. What a guest does wrong costs the command at hand, by the
 // plugin's failure policy, and the instance; the process, other plugins and other commands go on.
 //
-// Guests are not interrupted: one that never returns blocks its caller.
+// Guests run on fuel, and against a clock where that could take long: one that does not return is stopped, as if it had
+// failed.
 package plugins

@@ -28,6 +28,10 @@ const (
 	setupFuel = 256_000_000
 	// runtimeFuel is for hooks of guests with a runtime of their own, whose collector runs within calls. Those import WASI.
 	runtimeFuel = 50_000_000
+	// longKey is how long a key is for which a hook gets more, unitsPerByte: clients choose keys, and could have a plugin fail
+	// whose work grows with them, and so be left out.
+	longKey      = 1024
+	unitsPerByte = 64
 	// maxFuel bounds what may be asked for: some minutes.
 	maxFuel = 1 << 40
 	// slowUnits is how many units surely take a nanosecond: a guest that has less fuel than its timeout is long needs no watch.
@@ -119,6 +123,13 @@ func (t *tank) settle() {
 
 // empty reports whether the guest failed because it had used up everything.
 func (t *tank) empty() bool { return t.budget != nil && int64(t.budget.Get()) < 0 }
+
+// credit gives units to the next call alone.
+func (t *tank) credit(units int64) {
+	if t.budget != nil {
+		t.fill(t.held + units)
+	}
+}
 
 // charge takes units from a guest that is calling the host.
 func (t *tank) charge(units int64) {

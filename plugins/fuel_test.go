@@ -58,6 +58,20 @@ func TestFuel(t *testing.T) {
 	}
 }
 
+// TestFuelForLongKeys gives a guest whose work grows with the key no more than it needs for short ones.
+func TestFuelForLongKeys(t *testing.T) {
+	h, _ := newHost(t)
+	p := load(t, h, closedActor(`"fuel": 20000, `))
+	for range 2 * breakerFailures {
+		if err := call(t, p, "up:"+strings.Repeat("k", 8000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := call(t, p, "spin:100"); err == nil || err.Kind != FailureFuel {
+		t.Errorf("a short key after long ones: %v", err)
+	}
+}
+
 // TestFuelComesBack burns nearly all in one call: the next has half of it, and after some that use little it is all there.
 func TestFuelComesBack(t *testing.T) {
 	h, _ := newHost(t)

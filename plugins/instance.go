@@ -62,9 +62,7 @@ type instance struct {
 // call enters the guest. It is the one place where that happens. The runtime turns panics, those of host functions included,
 // into errors.
 func (in *instance) call(kind callKind, f api.Function, stack []uint64) error {
-	if in.tank.kind != kind {
-		in.tank.ready(kind, in.version.allowances[kind])
-	}
+	in.ready(kind)
 	if in.calls++; in.calls%timedCalls == 0 || in.tank.may.ticks != 0 {
 		return in.callSlowly(f, stack)
 	}
@@ -73,6 +71,13 @@ func (in *instance) call(kind callKind, f api.Function, stack []uint64) error {
 	}
 	in.tank.settle()
 	return nil
+}
+
+// ready sees to fuel for a call of a kind.
+func (in *instance) ready(kind callKind) {
+	if in.tank.kind != kind {
+		in.tank.ready(kind, in.version.allowances[kind])
+	}
 }
 
 // callSlowly is call for one that is watched, or timed: that stands for all since the one before it.
@@ -105,7 +110,7 @@ func (in *instance) failure(err error, stopped bool) error {
 	case stopped:
 		f.kind, f.reason = FailureTime, fmt.Errorf("it took longer than %v", time.Duration(in.tank.may.ticks)*tick)
 	case in.tank.empty():
-		f.kind, f.reason = FailureFuel, fmt.Errorf("it used up %d units", in.tank.may.full)
+		f.kind, f.reason = FailureFuel, fmt.Errorf("it used up %d units", in.tank.held)
 	}
 	return f
 }
@@ -122,7 +127,8 @@ func (in *instance) rest() error {
 	return in.call(callAside, in.idle, nil)
 }
 
-// errRefused says that the guest has no room for a key. It is no failure.
+// errRefused says that the guest has no room for a key, or makes one that is too long for others. That is no failure: clients
+// choose keys, and could have a plugin left out.
 var errRefused = protocolf("%s has no room for it", hostabi.ExportBuf)
 
 // room sees to a call buffer of size bytes, which is more than it has, as part of a call of that kind.
@@ -159,6 +165,10 @@ func (in *instance) frame(cmd *core.Command, i int, key string) ([]byte, error) 
 	b, ok := in.memory.Read(in.bufAddr, uint32(size))
 	if !ok {
 		return nil, protocolf("the call buffer is outside the memory")
+	}
+	if size > longKey {
+		in.ready(callHook)
+		in.tank.credit(int64(size) * unitsPerByte)
 	}
 	copy(b[hostabi.BufKey:], key)
 	if path != "" {

@@ -251,7 +251,7 @@ func (u *use) obey(i int, item *core.Item, a hostabi.Action, data []byte) (refus
 	switch a.Code {
 	case hostabi.ActionKey:
 		if len(data) > maxFrame {
-			return nil, protocolf("returned a key of %d bytes: at most %d are allowed", len(data), maxFrame)
+			return nil, errRefused
 		}
 		u.cmd.SetKey(i, data)
 	case hostabi.ActionRespond:
@@ -322,9 +322,11 @@ func readPatches(b []byte) (p patches, err error) {
 			p.ttl, p.hasTTL = ttlOf(patch.TTL()), true
 		}
 	}
-	if len(p.key) > maxFrame || len(p.path) > maxText {
-		return p, protocolf("returned a key of %d bytes or a namespace of %d: at most %d and %d are allowed",
-			len(p.key), len(p.path), maxFrame, maxText)
+	switch {
+	case len(p.path) > maxText:
+		return p, protocolf("returned a namespace of %d bytes: at most %d are allowed", len(p.path), maxText)
+	case len(p.key) > maxFrame:
+		return p, errRefused
 	}
 	return p, nil
 }

@@ -43,8 +43,9 @@ func (a *app) pluginListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Print the plugins in the order in which commands pass them",
-		Long: `Print the plugins in the order in which commands pass them, with what their calls cost. The time of a call is an
-estimate. -o json has more: digests, sources, hooks, grants, kinds of failures and the last one.`,
+		Long: `Print the plugins in the order in which commands pass them, with what their calls cost. Of an instance's calls
+one in 128 is timed; before the first was, the time is "-". -o json has more: digests, sources, hooks, grants, the kinds
+of failures and the last one.`,
 		Example: "  edgecache plugin list\n  edgecache plugin list -o json",
 		Args:    arguments(0, 0),
 	}

@@ -174,7 +174,7 @@ func (o *NewOptions) readme() string {
 	tools := map[Language]string{
 		C:    "clang and lld (`apt-get install clang lld`)",
 		Rust: "rustc for WebAssembly (`apt-get install rustc libstd-rust-dev-wasm32`)",
-		Go:   "Go 1.24 or later", AssemblyScript: "node, and `npm install` once", Zig: "node, and `npm install` once",
+		Go:   "Go 1.24 or later", AssemblyScript: "node 20 or later, and `npm install` once", Zig: "`npm install` once",
 	}
 	return strings.NewReplacer("NAME", o.Name, "LANGUAGE", o.Language.String(), "SOURCE", source, "TOOLS", tools[o.Language]).
 		Replace(readme)

@@ -66,14 +66,14 @@ func findRustc(ctx context.Context) (string, error) {
 func findGo() (string, error) {
 	path, err := exec.LookPath("go")
 	if err != nil {
-		return "", &MissingError{"go", "apt-get install golang, or take it from https://go.dev/dl (1.24 or later)"}
+		return "", &MissingError{"go", "take 1.24 or later from https://go.dev/dl, or apt-get install golang where that is as new"}
 	}
 	return path, nil
 }
 
 func findASC(dir string) (string, error) {
 	if _, err := exec.LookPath("node"); err != nil {
-		return "", &MissingError{"node", "apt-get install nodejs npm"}
+		return "", &MissingError{"node", "apt-get install nodejs npm where that is 20 or later, or take it from https://nodejs.org"}
 	}
 	return findNPM(dir, "asc", "assemblyscript@"+ascVersion)
 }

@@ -124,7 +124,7 @@
 #define EC_LOG_ERROR 3
 
 // What the functions of capability "kv" return beside lengths and numbers. Entries are the plugin's own: all its instances
-// and versions see the same ones, and they end with the process. A number of kv_add is an entry of 8 bytes. A time to live
+// and versions see the same ones, and they end with it. A number of kv_add is an entry of 8 bytes. A time to live
 // is in milliseconds, 0 or below is none.
 #define EC_KV_OK 0
 #define EC_KV_ABSENT (-1)      // there is no such entry

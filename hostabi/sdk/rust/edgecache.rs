@@ -152,7 +152,7 @@ pub const LOG_WARN: u32 = 2;
 pub const LOG_ERROR: u32 = 3;
 
 // What the functions of capability "kv" return beside lengths and numbers. Entries are the plugin's own: all its instances
-// and versions see the same ones, and they end with the process. A number of kv_add is an entry of 8 bytes. A time to live
+// and versions see the same ones, and they end with it. A number of kv_add is an entry of 8 bytes. A time to live
 // is in milliseconds, 0 or below is none.
 pub const KV_OK: i32 = 0;
 pub const KV_ABSENT: i32 = -1; // there is no such entry

@@ -142,7 +142,7 @@ pub const log_warn = 2;
 pub const log_error = 3;
 
 // What the functions of capability "kv" return beside lengths and numbers. Entries are the plugin's own: all its instances
-// and versions see the same ones, and they end with the process. A number of kv_add is an entry of 8 bytes. A time to live
+// and versions see the same ones, and they end with it. A number of kv_add is an entry of 8 bytes. A time to live
 // is in milliseconds, 0 or below is none.
 pub const kv_ok = 0;
 pub const kv_absent = -1; // there is no such entry
