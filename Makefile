@@ -10,14 +10,14 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # gRPC's tracing drags html/template in, which keeps the linker from leaving out what nobody calls: hence the tag.
 RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
 MAX_SIZE := 23068672 # bytes of the release binary
-FUZZTIME ?= 5s
-ALONE    := TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork
+FUZZTIME ?= 3s
+ALONE    := TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork|TestScenarios/.*/go|TestRust|TestKeyRewrite
 BENCHCOUNT ?= 15
 LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-wire demo tools servers bootstrap dist clean
+.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -96,6 +96,13 @@ bench-peers:
 	cd bench/peers && $(GO) test ./...
 	cd bench/peers && $(GO) test -run '^$$' -bench . -benchmem -cpu 2 -count $(BENCHCOUNT) -benchtime 100ms ./... | tee ../../bin/peers.txt
 	@$(GO) run ./bench/ratios < bin/peers.txt
+
+## bench-plugins: what plugins cost by language: calls, loads, being stopped, calls of the host
+bench-plugins: compilers
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '^Benchmark(Guest|Hook|Load|Runaway)$$' -cpu 2 -count $(BENCHCOUNT) -benchtime 50ms ./bench | tee bin/bench-plugins.txt
+	@$(GO) run ./bench/ratios < bin/bench-plugins.txt
+	$(GO) test -run '^$$' -bench HostCall -cpu 2 -count $(BENCHCOUNT) -benchtime 50ms ./plugins | tee bin/bench-calls.txt
 
 ## bench-wire: edgecache and redis-server by turns over loopback, without plugins and with them
 bench-wire: build servers

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/hostabi/abitest"
 )
 
 // TestDocumentedGuest builds and runs the guest that docs/ABI.md shows.
 func TestDocumentedGuest(t *testing.T) {
 	if _, err := exec.LookPath("clang"); err != nil {
-		t.Skip("clang is not installed")
+		abitest.Missing(t, "c", err.Error())
 	}
 	text, err := os.ReadFile("../docs/ABI.md")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/hostabi/abitest"
 )
 
 // hostileManifest is what a hostile guest's is, unless it says otherwise.
@@ -122,10 +123,7 @@ func assemble(t testing.TB, text string) []byte {
 	t.Helper()
 	tool, err := exec.LookPath("wat2wasm")
 	if err != nil {
-		if os.Getenv("EDGECACHE_REQUIRE_GUESTS") != "" {
-			t.Fatalf("%v: install wabt", err)
-		}
-		t.Skipf("%v: it comes with wabt", err)
+		abitest.Missing(t, "wat", err.Error()+": it comes with wabt")
 	}
 	in, out := filepath.Join(t.TempDir(), "guest.wat"), filepath.Join(t.TempDir(), "guest.wasm")
 	if err := os.WriteFile(in, []byte(text), 0o600); err != nil {

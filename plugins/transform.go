@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/internal/atomicfile"
 	"github.com/edgecache/edgecache/plugins/meter"
 )
 
@@ -67,29 +68,11 @@ func readMetered(path string) ([]byte, bool) {
 // keepMetered writes a metered module for readMetered. If that fails, the next process has more to do: no more than that.
 func (h *Host) keepMetered(path string, metered []byte) {
 	sum := sha256.Sum256(metered)
-	if err := writeWhole(path, append(sum[:], metered...)); err != nil {
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err == nil {
+		err = atomicfile.Write(atomicfile.File{Path: path, Data: append(sum[:], metered...), Mode: 0o600})
+	}
+	if err != nil {
 		h.logger.LogAttrs(context.Background(), slog.LevelWarn, "a metered plugin is not kept", slog.Any("error", err))
 	}
-}
-
-// writeWhole writes a file that is there as a whole or not at all.
-func writeWhole(path string, b []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // of no use to anyone
-	}
-	return err
 }

@@ -1,10 +1,12 @@
 package examples
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,28 +231,40 @@ func testKeyRewriteConfigErrors(t *testing.T, program *program) {
 }
 
 // TestKeyRewriteFullConfig fills the memory that a guest has for its rules as far as the longest configuration can.
-func TestKeyRewriteFullConfig(t *testing.T) {
-	program := compile(t, "keyrewrite")
+func TestKeyRewriteFullConfig(t *testing.T) { rewriters(t, testKeyRewriteFullConfig) }
+
+func testKeyRewriteFullConfig(t *testing.T, program *program) {
 	for _, unit := range []string{`"*********",`, `"",`, `"*",`, `"\u0041",`, `"*****",`} {
 		config := `{"rules":[{"strip_query":[`
 		config += strings.Repeat(unit, (8100-len(config))/len(unit)) + `"last"]},{"prefix":"p:"}]}`
 		compare(t, program, []byte(config), []byte("/a?last=1&b=2"))
 	}
-	with := `{"rules":[{"replace":{"pattern":"*********","with":"` + strings.Repeat("a$9", 2600) + `"}},{"prefix":"p:"}]}`
-	compare(t, program, []byte(with), []byte("key"))
+	for _, with := range []string{"a$9", "$1", "$$"} {
+		with = strings.Repeat(with, 8000/len(with))
+		config := `{"rules":[{"replace":{"pattern":"*********","with":"` + with + `"}},{"prefix":"p:"}]}`
+		compare(t, program, []byte(config), []byte("key"))
+	}
+	compare(t, program, bytes.Repeat([]byte("["), 8193))
 }
 
-func TestKeyRewriteLongKeys(t *testing.T) {
-	program := compile(t, "keyrewrite")
+func TestKeyRewriteLongKeys(t *testing.T) { rewriters(t, testKeyRewriteLongKeys) }
+
+func testKeyRewriteLongKeys(t *testing.T, program *program) {
+	const surely = 1<<16 - 10 // some guests take no more, with a namespace's path of 10 bytes
+	sizes := []int{1000, 4022, 4023, 4095, 4096, 4097, 1 << 14, 1<<15 - 1, 1 << 15, 1<<16 - 100, surely}
+	if program.start(t).reserve(hostabi.BufKey + 1<<17) {
+		sizes = append(sizes, 1<<16-3, 1<<16-2, 1<<16, 1<<16+1)
+	}
 	key := func(n int) []byte { return []byte(strings.Repeat("/Path?a=1&b=2&", n/14+1)[:n]) }
 	for _, rules := range []string{
 		``, `{"lowercase":true}`, `{"prefix":"v1:"}`, `{"strip_query":["a"]}`, `{"hash_longer_than":200}`,
 		`{"replace":{"pattern":"*","with":"$1$1"}}`, `{"replace":{"pattern":"*","with":"$1$1"}},{"hash_longer_than":250}`,
 		`{"lowercase":true},{"prefix":"x"},{"replace":{"pattern":"*","with":"$1,$1,$1"}},{"strip_query":["b"]},{"prefix":"y"}`,
 		`{"replace":{"pattern":"*","with":"` + strings.Repeat("$1", 3000) + `"}},{"prefix":"z"}`,
+		strings.Repeat(`{"prefix":"a"},`, 63) + `{"prefix":"b"}`,
 	} {
 		config := []byte(`{"rules":[` + rules + `]}`)
-		for _, n := range []int{1000, 4095, 4096, 4097, 1 << 14, 1<<15 - 1, 1 << 15, 1<<16 - 3, 1<<16 - 2, 1 << 16, 1<<16 + 1} {
+		for _, n := range sizes {
 			compare(t, program, config, key(n), key(10), key(n))
 		}
 	}
@@ -291,8 +305,9 @@ func compare(tb testing.TB, program *program, config []byte, keys ...[]byte) {
 }
 
 // TestKeyRewriteRandom compares both plugins on random rules and keys.
-func TestKeyRewriteRandom(t *testing.T) {
-	program := compile(t, "keyrewrite")
+func TestKeyRewriteRandom(t *testing.T) { rewriters(t, testKeyRewriteRandom) }
+
+func testKeyRewriteRandom(t *testing.T, program *program) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		config := []byte(`{"rules":[` + randomRules(r) + `]}`)
@@ -305,6 +320,37 @@ func TestKeyRewriteRandom(t *testing.T) {
 		}
 		compare(t, program, config, keys...)
 	}
+}
+
+// TestKeyRewriteSpoiled compares what both plugins say about configurations that are almost in order.
+func TestKeyRewriteSpoiled(t *testing.T) { rewriters(t, testKeyRewriteSpoiled) }
+
+func testKeyRewriteSpoiled(t *testing.T, program *program) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		compare(t, program, spoil(r, rewriteRules), []byte("/Path?a=1"))
+	}
+}
+
+// spoil returns a configuration with some bytes left out, changed or put in.
+func spoil(r *rand.Rand, config string) []byte {
+	b := []byte(config)
+	for range 1 + r.IntN(3) {
+		switch i := r.IntN(len(b)); r.IntN(4) {
+		case 0:
+			b = b[:i+1]
+		case 1:
+			b = slices.Delete(b, i, i+1)
+		case 2:
+			b[i] = byte(r.Uint32())
+		default:
+			b = slices.Insert(b, i, "\",:{}[]*\\$u0d 9\x00"[r.IntN(16)])
+		}
+		if len(b) == 0 {
+			break
+		}
+	}
+	return b
 }
 
 func randomRules(r *rand.Rand) string {

@@ -135,8 +135,8 @@ func (tr *trace) Before(_ context.Context, cmd *core.Command, _ *core.Result) er
 
 func (*trace) After(context.Context, *core.Command, *core.Result) error { return nil }
 
-// load loads a reference plugin into a host that ends with the test.
-func load(t *testing.T, name, language, config string) *plugins.Plugin {
+// load loads a plugin into a host that ends with the test, and grants what it needs.
+func load(t *testing.T, name, language, config string, needs ...string) *plugins.Plugin {
 	t.Helper()
 	host, err := plugins.NewHost(t.Context(), plugins.HostOptions{})
 	if err != nil {
@@ -148,7 +148,7 @@ func load(t *testing.T, name, language, config string) *plugins.Plugin {
 		}
 	})
 	p, err := host.Load(t.Context(), plugins.Source{
-		Name: "guest-" + name, Wasm: module(t, name, language), Config: []byte(config),
+		Name: "guest-" + name, Wasm: module(t, name, language), Config: []byte(config), Grants: plugins.Grants{Needs: needs},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -213,6 +213,12 @@ func (s *side) report(t *testing.T, observer int) core.Report {
 // TestRecordedCommands runs the same commands past guests and their twins in Go and wants to see no difference: in the
 // keys that the tiers get, in the outcomes, and in the reports.
 func TestRecordedCommands(t *testing.T) {
+	for _, language := range []string{"c", "rust"} {
+		t.Run(language, func(t *testing.T) { testRecordedCommands(t, language) })
+	}
+}
+
+func testRecordedCommands(t *testing.T, language string) {
 	for _, test := range []struct {
 		name     string
 		commands []recorded
@@ -226,7 +232,7 @@ func TestRecordedCommands(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			guest, inGo := newSide(t, load(t, "keyrewrite", "c", rewriteRules).Hook()), newSide(t, twin)
+			guest, inGo := newSide(t, load(t, "keyrewrite", language, rewriteRules).Hook()), newSide(t, twin)
 			for _, r := range test.commands {
 				if got, want := guest.do(r), inGo.do(r); got != want {
 					t.Fatalf("%v in %q %q:\nthe guest %s\n    in Go %s", r.op, r.path, r.keys, got, want)
@@ -257,6 +263,7 @@ func TestReports(t *testing.T) {
 		inGo           core.Observer
 	}{
 		{"hitratio", "c", native.NewHitRatio()},
+		{"hitratio", "rust", native.NewHitRatio()},
 		{"timing", "c", native.NewTiming()},
 		{"timing", "zig", native.NewTiming()},
 	} {

@@ -6,10 +6,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,8 +23,8 @@ import (
 	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/hostabi/abitest"
+	"github.com/edgecache/edgecache/internal/project"
 	"github.com/edgecache/edgecache/plugins"
-	"github.com/edgecache/edgecache/plugins/native"
 )
 
 // hostCall is what the host functions of a rustProgram work on.
@@ -101,96 +101,6 @@ func (h *hostCall) serve(ctx context.Context, rt wazero.Runtime) error {
 	return err
 }
 
-// loadRust loads a guest in Rust into a host that ends with the test.
-func loadRust(t *testing.T, name, config string, needs ...string) *plugins.Plugin {
-	t.Helper()
-	host, err := plugins.NewHost(t.Context(), plugins.HostOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := host.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	p, err := host.Load(t.Context(), plugins.Source{
-		Wasm: abitest.Build(t, name, "rust"), Config: []byte(config), Grants: plugins.Grants{Needs: needs},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func TestRustKeyRewrite(t *testing.T) {
-	program, _ := compileRust(t, "keyrewrite")
-	t.Run("random", func(t *testing.T) {
-		r := rand.New(rand.NewPCG(1, 2))
-		for range 300 {
-			keys := make([][]byte, 50)
-			for i := range keys {
-				keys[i] = randomKey(r)
-			}
-			compare(t, program, []byte(`{"rules":[`+randomRules(r)+`]}`), keys...)
-		}
-	})
-	t.Run("errors", func(t *testing.T) {
-		r := rand.New(rand.NewPCG(3, 4))
-		for range 2000 {
-			compare(t, program, spoil(r, rewriteRules), []byte("/Path?a=1"))
-		}
-	})
-	t.Run("full configuration", func(t *testing.T) {
-		for _, unit := range []string{`"*********",`, `"",`, `"*",`, `"\u0041",`, `"*****",`} {
-			config := `{"rules":[{"strip_query":[`
-			config += strings.Repeat(unit, (8100-len(config))/len(unit)) + `"last"]},{"prefix":"p:"}]}`
-			compare(t, program, []byte(config), []byte("/a?last=1&b=2"))
-		}
-		for _, with := range []string{"a$9", "$1", "$$"} {
-			with = strings.Repeat(with, 8000/len(with))
-			config := `{"rules":[{"replace":{"pattern":"*********","with":"` + with + `"}},{"prefix":"p:"}]}`
-			compare(t, program, []byte(config), []byte("key"))
-		}
-		compare(t, program, bytes.Repeat([]byte("["), 8193))
-	})
-	t.Run("long keys", func(t *testing.T) {
-		key := func(n int) []byte { return []byte(strings.Repeat("/Path?a=1&b=2&", n/14+1)[:n]) }
-		for _, rules := range []string{
-			``, `{"lowercase":true}`, `{"prefix":"v1:"}`, `{"strip_query":["a"]}`, `{"hash_longer_than":200}`,
-			`{"replace":{"pattern":"*","with":"$1$1"}}`, `{"replace":{"pattern":"*","with":"$1$1"}},{"hash_longer_than":250}`,
-			`{"lowercase":true},{"prefix":"x"},{"replace":{"pattern":"*","with":"$1,$1,$1"}},{"strip_query":["b"]},{"prefix":"y"}`,
-			`{"replace":{"pattern":"*","with":"` + strings.Repeat("$1", 3000) + `"}},{"prefix":"z"}`,
-			strings.Repeat(`{"prefix":"a"},`, 63) + `{"prefix":"b"}`,
-		} {
-			config := []byte(`{"rules":[` + rules + `]}`)
-			for _, n := range []int{1000, 4022, 4023, 1 << 14, 1<<15 - 1, 1 << 15, 1<<16 - 100, 1<<16 - 10} {
-				compare(t, program, config, key(n), key(10), key(n))
-			}
-		}
-	})
-}
-
-// spoil returns a configuration with some bytes left out, changed or put in.
-func spoil(r *rand.Rand, config string) []byte {
-	b := []byte(config)
-	for range 1 + r.IntN(3) {
-		switch i := r.IntN(len(b)); r.IntN(4) {
-		case 0:
-			b = b[:i+1]
-		case 1:
-			b = slices.Delete(b, i, i+1)
-		case 2:
-			b[i] = byte(r.Uint32())
-		default:
-			b = slices.Insert(b, i, "\",:{}[]*\\$u0d 9\x00"[r.IntN(16)])
-		}
-		if len(b) == 0 {
-			break
-		}
-	}
-	return b
-}
-
 func FuzzRustKeyRewrite(f *testing.F) {
 	f.Add(``, "Key")
 	f.Add(`{"rules":[{"lowercase":true},{"prefix":"v1:\u00e9\ud83d\ude00"}]}`, "KEY-of-some-length")
@@ -204,32 +114,6 @@ func FuzzRustKeyRewrite(f *testing.F) {
 		}
 		compare(t, program, []byte(config), []byte(key), []byte(key))
 	})
-}
-
-// TestRustRecordedCommands runs the same commands past the guests in Rust and their twins in Go.
-func TestRustRecordedCommands(t *testing.T) {
-	twin, err := native.NewKeyRewrite([]byte(rewriteRules))
-	if err != nil {
-		t.Fatal(err)
-	}
-	guest, inGo := newSide(t, loadRust(t, "keyrewrite", rewriteRules).Hook()), newSide(t, twin)
-	for _, r := range slices.Concat(readCommands(t), generateCommands(1, 3000)) {
-		if got, want := guest.do(r), inGo.do(r); got != want {
-			t.Fatalf("%v in %q %q:\nthe guest %s\n    in Go %s", r.op, r.path, r.keys, got, want)
-		}
-	}
-}
-
-func TestRustHitRatio(t *testing.T) {
-	guest, inGo := loadRust(t, "hitratio", "").Observer(), native.NewHitRatio()
-	compareReports(t, "hitratio of nothing", guest, inGo)
-	r := rand.New(rand.NewPCG(3, 4))
-	for range 20 {
-		events := randomEvents(r)
-		guest.Observe(events)
-		inGo.Observe(events)
-		compareReports(t, "hitratio", guest, inGo)
-	}
 }
 
 func TestRustLowercase(t *testing.T) {
@@ -558,7 +442,7 @@ func FuzzRustCompress(f *testing.F) {
 // TestRustLimits sees that what takes longest stays within the fuel and the memory of the manifests.
 func TestRustLimits(t *testing.T) {
 	t.Run("compress", func(t *testing.T) {
-		p := loadRust(t, "compress", "", "value")
+		p := load(t, "compress", "rust", "", "value")
 		cache := newSide(t, p.Hook()).cache
 		text := make([]byte, 1<<20)
 		r := rand.New(rand.NewPCG(15, 16))
@@ -580,7 +464,7 @@ func TestRustLimits(t *testing.T) {
 		}
 	})
 	t.Run("admission", func(t *testing.T) {
-		p := loadRust(t, "admission", "")
+		p := load(t, "admission", "rust", "")
 		cache := newSide(t, p.Hook()).cache
 		for range 163_840 { // after which all counters are halved
 			if err := cache.Do(t.Context(), &core.Command{Op: core.OpGet, Key: "key"}, &core.Result{}); err != nil {
@@ -675,58 +559,32 @@ plugin!(std Std: before);
 	}
 }
 
-// compileRustSource builds a guest from a source as edgecache.rs says, with the SDK as a crate or as a module.
+// compileRustSource builds a guest from a source, with the SDK as a crate or as a module.
 func compileRustSource(t *testing.T, source string, crate bool) []byte {
 	t.Helper()
-	sdk, err := os.ReadFile("../hostabi/sdk/rust/edgecache.rs")
+	sdks := os.DirFS(filepath.Join("..", "hostabi", "sdk"))
+	text, err := fs.ReadFile(sdks, "rust/edgecache.rs")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	manifest := `{"name":"guest","version":"1","abi":"hook/1","hooks":["before"],"ops":["*"],"needs":["log"],"failure":"closed"}`
-	for name, text := range map[string]string{"edgecache.rs": string(sdk), "guest.rs": source, "manifest.json": manifest} {
+	for name, text := range map[string]string{"edgecache.rs": string(text), "guest.rs": source, "manifest.json": manifest} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	compiler := rustCompiler(t)
-	run := func(args ...string) {
-		common := "--edition 2021 --target wasm32-unknown-unknown -O -C panic=abort -C target-feature=+bulk-memory"
-		cmd := exec.Command(compiler, append(strings.Fields(common), args...)...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Fatalf("%s: %v\n%s", cmd, err, out)
-		}
-	}
-	module := strings.Fields("--crate-type cdylib -C lto -C strip=debuginfo -C link-arg=-zstack-size=16384 guest.rs")
+	var said bytes.Buffer
+	o := project.BuildOptions{Dir: dir, Stderr: &said}
 	if crate {
-		run("--crate-type", "rlib", "--crate-name", "edgecache", "edgecache.rs")
-		module = append(module, "--extern", "edgecache=libedgecache.rlib")
+		o.SDK = sdks
 	}
-	run(module...)
-	wasm, err := os.ReadFile(filepath.Join(dir, "guest.wasm"))
-	if err != nil {
-		t.Fatal(err)
+	built, err := project.Build(t.Context(), o)
+	if missing, ok := errors.AsType[*project.MissingError](err); ok {
+		abitest.Missing(t, "rust", missing.Error())
 	}
-	return wasm
-}
-
-// rustCompiler returns a compiler that has the core library for guests. Debian's is looked at first, as in the Makefile.
-func rustCompiler(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"/usr/bin/rustc", "rustc"} {
-		dir, err := exec.Command(name, "--print", "target-libdir", "--target", "wasm32-unknown-unknown").Output()
-		if err != nil {
-			continue
-		}
-		if core, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "libcore-*.rlib")); err == nil && len(core) > 0 {
-			return name
-		}
+	if err != nil || said.Len() > 0 {
+		t.Fatalf("%v\n%s", err, said.String())
 	}
-	const missing = "no compiler: apt-get install rustc libstd-rust-dev-wasm32"
-	if os.Getenv("EDGECACHE_REQUIRE_GUESTS") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
+	return built.Wasm
 }

@@ -23,7 +23,7 @@ type target struct {
 	password    string
 	token       string // of the admin frontend
 	timeout     time.Duration
-	format      format
+	out         *format
 }
 
 // format is the form of results: "table" or "json".
@@ -50,16 +50,16 @@ func bindClient(cmd *cobra.Command) *target {
 
 func bindOutput(cmd *cobra.Command) *target {
 	defaults := config.NewRun()
-	t := &target{resp: defaults.RESP, admin: defaults.Admin}
-	bindFormat(cmd, &t.format)
+	t := &target{resp: defaults.RESP, admin: defaults.Admin, out: bindFormat(cmd)}
 	cmd.Flags().DurationVar(&t.timeout, "timeout", 5*time.Second, "longest `time` to wait")
 	return t
 }
 
 // bindFormat declares the flag of the results' form.
-func bindFormat(cmd *cobra.Command, f *format) {
-	*f = "table"
-	cmd.Flags().VarP(f, "output", "o", "form of the result")
+func bindFormat(cmd *cobra.Command) *format {
+	f := format("table")
+	cmd.Flags().VarP(&f, "output", "o", "form of the result")
+	return &f
 }
 
 // with calls fn with a client of the cache.
@@ -94,8 +94,8 @@ var errMiss = errors.New("key not found")
 func miss(key string) error { return fmt.Errorf("%q: %w", key, errMiss) }
 
 // print writes a result: text on a line of its own, or value as JSON.
-func (t *target) print(w io.Writer, text string, value any) error {
-	if t.format != "json" {
+func (f *format) print(w io.Writer, text string, value any) error {
+	if *f != "json" {
 		_, err := fmt.Fprintln(w, text)
 		return err
 	}

@@ -21,7 +21,7 @@ func (a *app) delCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.print(a.out, strconv.FormatInt(n, 10), map[string]int64{"deleted": n})
+			return t.out.print(a.out, strconv.FormatInt(n, 10), map[string]int64{"deleted": n})
 		})
 	}
 	return cmd

@@ -25,7 +25,7 @@ func (a *app) getCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.print(a.out, value, struct {
+			return t.out.print(a.out, value, struct {
 				Key   binary `json:"key"`
 				Value binary `json:"value"`
 			}{binary(args[0]), binary(value)})

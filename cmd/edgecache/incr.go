@@ -29,7 +29,7 @@ func (a *app) incrCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.print(a.out, strconv.FormatInt(n, 10), map[string]any{"key": binary(args[0]), "value": n})
+			return t.out.print(a.out, strconv.FormatInt(n, 10), map[string]any{"key": binary(args[0]), "value": n})
 		})
 	}
 	return cmd

@@ -36,7 +36,7 @@ func (a *app) keysCommand() *cobra.Command {
 					continue
 				}
 				seen[key] = true
-				if err := t.print(w, key, binary(key)); err != nil {
+				if err := t.out.print(w, key, binary(key)); err != nil {
 					return err
 				}
 			}

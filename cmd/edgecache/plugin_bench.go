@@ -22,7 +22,6 @@ type benchFlags struct {
 	config, keys, key, op string
 	valueSize             int
 	duration              time.Duration
-	output                format
 }
 
 func (a *app) pluginBenchCommand() *cobra.Command {
@@ -37,7 +36,7 @@ later, and the memory of an instance. All that the manifest asks for is granted.
 		Args:    arguments(1, 1, "module"),
 	}
 	var f benchFlags
-	bindFormat(cmd, &f.output)
+	out := bindFormat(cmd)
 	cmd.Flags().StringVar(&f.config, "config", "", "`file` with the plugin's configuration")
 	cmd.Flags().StringVar(&f.keys, "keys", "", "`file` with keys, one a line (default: 1024 keys of 32 bytes)")
 	cmd.Flags().StringVar(&f.key, "key", "", "one `key` instead")
@@ -50,7 +49,7 @@ later, and the memory of an instance. All that the manifest asks for is granted.
 		if err != nil {
 			return err
 		}
-		if f.output == "json" {
+		if *out == "json" {
 			return writeJSON(a.out, res)
 		}
 		return writeBench(a.out, res)
@@ -77,7 +76,7 @@ func (f *benchFlags) run(ctx context.Context, path string) (*pluginbench.Result,
 	if o.Keys, err = f.readKeys(); err != nil {
 		return nil, err
 	}
-	if o.Source, _, err = readModule(path); err != nil {
+	if o.Source, _, err = findPlugin(path); err != nil {
 		return nil, err
 	}
 	if f.config != "" {

@@ -20,19 +20,20 @@ func (a *app) pluginBuildCommand() *cobra.Command {
 module. The language is that of the source: *.c is compiled by clang, *.rs by rustc, a Go package by go, *.ts by asc
 (AssemblyScript) and *.zig by zig. Where a compiler is missing, it says how to get it. The SDK that this program has is
 used unless the folder has its own copy in the folder edgecache. Flags behind -- go to the compiler.`,
-		Example: "  edgecache plugin build\n  edgecache plugin build mine -o dist/mine.wasm\n  edgecache plugin build mine -- -I ../shared",
+		Example: "  edgecache plugin build\n  edgecache plugin build mine --to dist/mine.wasm -o json\n  edgecache plugin build mine -- -I ../shared",
 		Args: func(cmd *cobra.Command, args []string) error {
 			return arguments(0, 1)(cmd, args[:positional(cmd, args)])
 		},
 	}
-	out := cmd.Flags().StringP("output", "o", "", "`file` to write instead of NAME.wasm in the folder")
+	to := cmd.Flags().String("to", "", "`FILE` to write (default: NAME.wasm in the folder)")
+	out := bindFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		n := positional(cmd, args)
-		o := project.BuildOptions{Dir: ".", Out: *out, Flags: args[n:], SDK: sdk.Files(), Stderr: a.err}
+		o := project.BuildOptions{Dir: ".", Out: *to, Flags: args[n:], SDK: sdk.Files(), Stderr: a.err}
 		if n > 0 {
 			o.Dir = args[0]
 		}
-		return a.build(cmd.Context(), o)
+		return a.build(cmd.Context(), o, *out)
 	}
 	return cmd
 }
@@ -45,7 +46,7 @@ func positional(cmd *cobra.Command, args []string) int {
 	return len(args)
 }
 
-func (a *app) build(ctx context.Context, o project.BuildOptions) error {
+func (a *app) build(ctx context.Context, o project.BuildOptions, out format) error {
 	built, err := project.Build(ctx, o)
 	if err != nil {
 		return err
@@ -57,6 +58,13 @@ func (a *app) build(ctx context.Context, o project.BuildOptions) error {
 	if report.Verdict != plugins.VerdictOK {
 		return errors.New(built.Path + " is built, but the host refuses it: " + report.Reason)
 	}
-	_, err = fmt.Fprintf(a.out, "%s: plugin %s %s in %v, %d bytes\n", built.Path, report.Name, report.Version, built.Language, len(built.Wasm))
-	return err
+	text := fmt.Sprintf("%s: plugin %s %s in %v, %d bytes", built.Path, report.Name, report.Version, built.Language, len(built.Wasm))
+	return out.print(a.out, text, struct {
+		Name     string           `json:"name"`
+		Version  string           `json:"version"`
+		Language project.Language `json:"language"`
+		File     string           `json:"file"`
+		Bytes    int              `json:"bytes"`
+		Digest   string           `json:"digest"`
+	}{report.Name, report.Version, built.Language, built.Path, len(built.Wasm), report.Digest})
 }

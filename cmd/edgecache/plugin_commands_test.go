@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/hostabi/abitest"
+	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/internal/pluginbench"
 	"github.com/edgecache/edgecache/plugins"
 	examples "github.com/edgecache/edgecache/wasm-examples"
@@ -86,6 +88,11 @@ func TestPluginCommandsSayWhatIsWrong(t *testing.T) {
 		{"plugin bench hitratio.wasm --config config.json", result{1, "", "takes no configuration"}},
 		{"plugin pack hitratio.wasm", result{2, "", `"manifest" not set`}},
 		{"plugin pack text.wasm --manifest config.json", result{1, "", `text.wasm, config.json: manifest: unknown field "a"`}},
+		{"plugin sign huge.wasm --secret-key absent", result{1, "", "module of 67108865 bytes"}},
+		{"plugin verify huge.wasm --key absent", result{1, "", "module of 67108865 bytes"}},
+		{"plugin load huge.wasm", result{1, "", "module of 67108865 bytes"}},
+		{"plugin push huge.wasm localhost:1/x:1", result{1, "", "module of 67108865 bytes"}},
+		{"run --plugin ./huge.wasm --resp 127.0.0.1:0 --admin off", result{1, "", "module of 67108865 bytes"}},
 		{"plugin pack huge.wasm --manifest config.json", result{1, "", "huge.wasm: module of"}},
 		{"plugin build empty", result{1, "", "empty: there is no source"}},
 		{"plugin build a b", result{2, "", `"b" is one word too many`}},
@@ -146,32 +153,69 @@ func TestPluginCommandsAsJSON(t *testing.T) {
 	}
 }
 
-func TestManifestBesideTheModule(t *testing.T) {
+// withoutManifest returns the module without the section that its manifest is in.
+func withoutManifest(t *testing.T, wasm []byte) string {
+	t.Helper()
+	for s, err := range hostabi.Sections(wasm) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Name == hostabi.ManifestSection {
+			return string(wasm[:s.Start]) + string(wasm[s.End:])
+		}
+	}
+	t.Fatal("the module has no manifest")
+	return ""
+}
+
+func TestWhichManifestCounts(t *testing.T) {
 	manifest := `{"name":"NAME","version":"1","abi":"hook/1","hooks":["observe"],"ops":["get"]}`
 	called := func(name string) string { return strings.Replace(manifest, "NAME", name, 1) }
+	wasm, _, _ := examples.Lookup("hitratio")
+	bare := withoutManifest(t, wasm)
 	for _, tt := range []struct {
 		name  string
 		files map[string]string
 		want  string
 	}{
 		{"in the module", nil, "hitratio"},
-		{"in the folder", map[string]string{"manifest.json": called("folder")}, "folder"},
+		{"in the module before the folder", map[string]string{"manifest.json": called("folder")}, "hitratio"},
 		{"beside", map[string]string{"manifest.json": called("folder"), "hitratio.wasm.json": called("beside")}, "beside"},
+		{"in the folder", map[string]string{"hitratio.wasm": bare, "manifest.json": called("folder")}, "folder"},
+		{"nowhere", map[string]string{"hitratio.wasm": bare}, ""},
 	} {
-		got := edgecacheIn(t, folder(t, tt.files), "plugin", "inspect", ".", "-o", "json")
+		dir := folder(t, tt.files)
+		got := edgecacheIn(t, dir, "plugin", "inspect", ".", "-o", "json")
 		if r := decode[plugins.Inspection](t, got); r.Name != tt.want {
 			t.Errorf("%s: the plugin is called %q, want %q", tt.name, r.Name, tt.want)
+		}
+		src, err := readPlugin(config.Plugin{Path: filepath.Join(dir, "hitratio.wasm")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := inspect(t.Context(), src); err != nil || r.Name != tt.want {
+			t.Errorf("%s: a server has %q, %v, want %q", tt.name, r.Name, err, tt.want)
 		}
 	}
 }
 
 func TestPackWritesTheManifest(t *testing.T) {
 	dir := folder(t, map[string]string{"m.json": `{"name":"packed","version":"1","abi":"hook/1","hooks":["observe"],"ops":["get"]}`})
-	for _, args := range [][]string{{"-o", "out.wasm"}, nil} {
-		got := edgecacheIn(t, dir, append([]string{"plugin", "pack", "hitratio.wasm", "--manifest", "m.json"}, args...)...)
-		if got.code != 0 || !strings.HasSuffix(got.out, "with the manifest of m.json\n") {
-			t.Fatalf("pack = %+v", got)
-		}
+	got := edgecacheIn(t, dir, "plugin", "pack", "hitratio.wasm", "--manifest", "m.json", "--to", "out.wasm")
+	if got.code != 0 || !strings.HasSuffix(got.out, "with the manifest of m.json\n") {
+		t.Fatalf("pack = %+v", got)
+	}
+	type result struct {
+		File, Name, Version string
+		Bytes               int64
+	}
+	got = edgecacheIn(t, dir, "plugin", "pack", "hitratio.wasm", "--manifest", "m.json", "-o", "json")
+	info, err := os.Stat(filepath.Join(dir, "hitratio.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, want := decode[result](t, got), (result{"hitratio.wasm", "packed", "1", info.Size()}); r != want {
+		t.Errorf("pack = %+v, want %+v", r, want)
 	}
 	for _, module := range []string{"out.wasm", "hitratio.wasm"} {
 		got := edgecacheIn(t, dir, "plugin", "inspect", module, "-o", "json")
@@ -181,21 +225,46 @@ func TestPackWritesTheManifest(t *testing.T) {
 	}
 }
 
+func TestNewAsJSON(t *testing.T) {
+	dir := t.TempDir()
+	got := edgecacheIn(t, dir, "plugin", "new", "mine", "folder", "--lang", "zig", "-o", "json")
+	r := decode[struct {
+		Folder string
+		Files  []string
+	}](t, got)
+	if r.Folder != "folder" || len(r.Files) == 0 || !strings.Contains(got.errOut, "cd folder") {
+		t.Errorf("new = %+v", got)
+	}
+	for _, name := range r.Files {
+		if _, err := os.Stat(filepath.Join(dir, r.Folder, filepath.FromSlash(name))); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestNewBuildAndTest(t *testing.T) {
 	if _, err := exec.LookPath("clang"); err != nil {
-		if os.Getenv("EDGECACHE_REQUIRE_GUESTS") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		abitest.Missing(t, "c", err.Error())
 	}
 	dir := t.TempDir()
 	for _, args := range []string{
 		"plugin new mine --lang c", "plugin build mine", "plugin test mine", "plugin inspect mine",
-		"plugin build mine -o other.wasm -- -O1", "plugin test other.wasm --scenario mine/scenario.txt",
+		"plugin build mine --to other.wasm -- -O1", "plugin test other.wasm --scenario mine/scenario.txt",
 	} {
 		if got := edgecacheIn(t, dir, strings.Fields(args)...); got.code != 0 {
 			t.Fatalf("edgecache %s = %+v", args, got)
 		}
+	}
+	built := edgecacheIn(t, dir, "plugin", "build", "mine", "-o", "json")
+	inspected := edgecacheIn(t, dir, "plugin", "inspect", "mine", "-o", "json")
+	type result struct {
+		Name, Version, Language, File, Digest string
+		Bytes                                 int
+	}
+	i := decode[plugins.Inspection](t, inspected)
+	want := result{"mine", i.Version, "c", filepath.Join("mine", "mine.wasm"), i.Digest, i.Size}
+	if r := decode[result](t, built); r != want || i.Digest == "" {
+		t.Errorf("build = %+v, want %+v", r, want)
 	}
 	if got := edgecacheIn(t, dir, "plugin", "new", "mine", "--lang", "c"); got.code != 1 || !strings.Contains(got.errOut, "nothing is overwritten") {
 		t.Errorf("a second new = %+v", got)

@@ -25,14 +25,13 @@ What an operator must grant is listed; asking for it is no reason to refuse.`,
 		Example: "  edgecache plugin inspect mine.wasm\n  edgecache plugin inspect mine.wasm -o json",
 		Args:    arguments(1, 1, "module"),
 	}
-	var out format
-	bindFormat(cmd, &out)
+	out := bindFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		report, err := inspectFile(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
-		if out == "json" {
+		if *out == "json" {
 			err = writeJSON(a.out, report)
 		} else {
 			err = writeInspection(a.out, report)
@@ -47,7 +46,7 @@ What an operator must grant is listed; asking for it is no reason to refuse.`,
 
 // inspectFile inspects the plugin at path. A file too large to be read is refused.
 func inspectFile(ctx context.Context, path string) (*plugins.Inspection, error) {
-	src, _, err := readModule(path)
+	src, _, err := findPlugin(path)
 	var large *sizeError
 	switch {
 	case errors.As(err, &large):

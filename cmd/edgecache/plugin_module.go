@@ -11,29 +11,43 @@ import (
 
 	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/internal/config"
+	"github.com/edgecache/edgecache/internal/project"
 	"github.com/edgecache/edgecache/plugins"
 )
 
-// readModule returns the plugin at path, a module or a folder with one module in it, and the module's path. The manifest
-// is that of the file beside the module with .json added to its name, or of manifest.json in its folder; if there is
-// neither, the one in the module counts.
-func readModule(path string) (src plugins.Source, module string, err error) {
+// findPlugin reads the plugin at path, a module or a folder with one module in it, and returns the module's path too.
+func findPlugin(path string) (src plugins.Source, module string, err error) {
 	if module, err = findModule(path); err != nil {
 		return src, "", err
 	}
-	if src.Wasm, err = readWasm(module); err != nil {
-		return src, "", err
+	src, err = readModule(module)
+	return src, module, err
+}
+
+// readModule reads a module and the manifest that stands outside of it, if that is the one that counts: the file beside
+// the module with .json added to its name, or, for a module without a manifest, manifest.json in its folder. A signature
+// of the module speaks for the manifest inside alone: see checkAlone.
+func readModule(path string) (src plugins.Source, err error) {
+	if src.Wasm, err = readWasm(path); err != nil {
+		return src, err
 	}
-	for _, beside := range []string{module + hostabi.ManifestSuffix, filepath.Join(filepath.Dir(module), "manifest.json")} {
-		src.Manifest, err = os.ReadFile(beside)
-		if err == nil {
-			return src, module, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return src, "", err
-		}
+	if src.Manifest, err = readIfThere(path + hostabi.ManifestSuffix); err != nil || src.Manifest != nil {
+		return src, err
 	}
-	return src, module, nil
+	if _, inside, err := hostabi.ReadManifest(src.Wasm); err != nil || inside {
+		return src, nil //nolint:nilerr // what is wrong with a module, its host says best
+	}
+	src.Manifest, err = readIfThere(filepath.Join(filepath.Dir(path), project.ManifestFile))
+	return src, err
+}
+
+// readIfThere returns what is in a file, nil if there is none.
+func readIfThere(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
 }
 
 // sizeError says that a file is too large for a module.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,7 @@ as it is. Nothing that is there is overwritten.`,
 		Example: "  edgecache plugin new mine --lang c && cd mine\n  edgecache plugin build && edgecache plugin test .",
 		Args:    arguments(1, 2, "name"),
 	}
+	out := bindFormat(cmd)
 	var l language
 	cmd.Flags().Var(&l, "lang", "language to write it in: as is AssemblyScript")
 	if err := cmd.MarkFlagRequired("lang"); err != nil {
@@ -46,10 +48,16 @@ as it is. Nothing that is there is overwritten.`,
 		if err != nil {
 			return err
 		}
-		for _, name := range files {
-			if _, err := fmt.Fprintln(a.out, filepath.Join(o.Dir, filepath.FromSlash(name))); err != nil {
-				return err
-			}
+		paths := make([]string, len(files))
+		for i, name := range files {
+			paths[i] = filepath.Join(o.Dir, filepath.FromSlash(name))
+		}
+		err = out.print(a.out, strings.Join(paths, "\n"), struct {
+			Folder string   `json:"folder"`
+			Files  []string `json:"files"` // within the folder
+		}{o.Dir, files})
+		if err != nil {
+			return err
 		}
 		_, err = fmt.Fprintf(a.err, "Now: cd %s && edgecache plugin build && edgecache plugin test .\n", o.Dir)
 		return err

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/internal/atomicfile"
 	"github.com/edgecache/edgecache/plugins/oci"
 )
 
@@ -50,7 +50,7 @@ func (a *app) pluginPullCommand() *cobra.Command {
 		if err := writePulled(to, p); err != nil {
 			return err
 		}
-		return t.print(a.out, ref.Digest, struct {
+		return t.out.print(a.out, ref.Digest, struct {
 			Reference string `json:"reference"`
 			File      string `json:"file"`
 			Name      string `json:"name"`
@@ -67,16 +67,16 @@ func (a *app) pluginPullCommand() *cobra.Command {
 
 // writePulled writes a plugin to a file and beside it what belongs to it, or nothing.
 func writePulled(to string, p *oci.Plugin) error {
-	var files []outFile
+	var files []atomicfile.File
 	if beside := to + hostabi.ManifestSuffix; !p.Inside {
-		files = append(files, outFile{beside, p.Manifest})
+		files = append(files, atomicfile.File{Path: beside, Data: p.Manifest, Mode: 0o644})
 	} else if err := checkBeside(beside, p.Manifest); err != nil {
 		return err
 	}
 	if p.Signature != nil {
-		files = append(files, outFile{to + signatureSuffix, p.Signature})
+		files = append(files, atomicfile.File{Path: to + signatureSuffix, Data: p.Signature, Mode: 0o644})
 	}
-	return writeFiles(append(files, outFile{to, p.Module})...)
+	return atomicfile.WriteAll(append(files, atomicfile.File{Path: to, Data: p.Module, Mode: 0o644})...)
 }
 
 // checkBeside reports a manifest at path that would win over the one in the module beside it.
@@ -91,48 +91,4 @@ func checkBeside(path string, inside []byte) error {
 		return fmt.Errorf("%s: it would win over the manifest in the module: remove it", path)
 	}
 	return nil
-}
-
-// outFile is a file to be written.
-type outFile struct {
-	path string
-	data []byte
-}
-
-// writeFiles writes all of the files or none, and each of them whole: what stood at their paths stays until all are
-// ready. Where moving one into its place fails, those before it have been replaced: the one that counts is the last.
-func writeFiles(files ...outFile) (err error) {
-	staged := make([]string, 0, len(files))
-	defer func() {
-		for _, name := range staged {
-			_ = os.Remove(name) // gone already if all went well
-		}
-	}()
-	for _, f := range files {
-		name, err := stage(f)
-		if err != nil {
-			return err
-		}
-		staged = append(staged, name)
-	}
-	for i, f := range files {
-		if err := os.Rename(staged[i], f.path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// stage writes a file's content to a temporary file in its folder and returns the name of that.
-func stage(f outFile) (string, error) {
-	file, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+".*")
-	if err != nil {
-		return "", err
-	}
-	_, err = file.Write(f.data)
-	err = errors.Join(err, file.Chmod(0o644), file.Sync(), file.Close())
-	if err != nil {
-		return "", errors.Join(err, os.Remove(file.Name()))
-	}
-	return file.Name(), nil
 }

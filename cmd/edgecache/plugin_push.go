@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"os"
 	"strings"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/plugins/oci"
 	"github.com/edgecache/edgecache/plugins/signing"
 )
@@ -52,7 +50,7 @@ func (a *app) pluginPushCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return t.print(a.out, ref.Digest, struct {
+		return t.out.print(a.out, ref.Digest, struct {
 			Tag       string `json:"tag"`
 			Reference string `json:"reference"`
 			Name      string `json:"name"`
@@ -66,13 +64,15 @@ func (a *app) pluginPushCommand() *cobra.Command {
 // readPushed reads a plugin and what belongs to it. signature is the file of the signature, or "" for the one beside the
 // module, if that is there.
 func readPushed(file, signature string) (*oci.Plugin, error) {
-	src, err := readPlugin(config.Plugin{Path: file})
+	src, err := readModule(file)
 	if err != nil {
 		return nil, err
 	}
-	sig, err := os.ReadFile(signatureFile(file, signature))
-	if signature == "" && errors.Is(err, fs.ErrNotExist) {
-		sig, err = nil, nil
+	var sig []byte
+	if signature == "" {
+		sig, err = readIfThere(signatureFile(file, signature))
+	} else {
+		sig, err = os.ReadFile(signature)
 	}
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ type registryTarget struct {
 
 // bindRegistry declares the flags of a command that talks to a registry.
 func (a *app) bindRegistry(cmd *cobra.Command) *registryTarget {
-	t := &registryTarget{target: bindForm(cmd), in: a.in, options: oci.Options{UserAgent: "edgecache/" + version()}}
+	t := &registryTarget{target: &target{out: bindFormat(cmd)}, in: a.in, options: oci.Options{UserAgent: "edgecache/" + version()}}
 	flags := cmd.Flags()
 	flags.StringVar(&t.options.Username, "username", "", "`name` for the registry; without it Docker's configuration is asked")
 	flags.BoolVar(&t.passwordStdin, "password-stdin", false, "read the password for the registry from standard input")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/internal/testserver"
+	"github.com/edgecache/edgecache/plugins/signing"
 	examples "github.com/edgecache/edgecache/wasm-examples"
 )
 
@@ -138,6 +139,14 @@ func TestPluginSignAndVerify(t *testing.T) {
 	if err := os.Remove(w.path("hitratio.wasm.json")); err != nil {
 		t.Fatal(err)
 	}
+	bare := []byte(withoutManifest(t, w.read("hitratio.wasm")))
+	w.write("bare.wasm", bare)
+	w.write("manifest.json", []byte(`{"name":"x","version":"1","abi":"hook/1","hooks":["observe"],"ops":["get"]}`))
+	w.refused(1, "has no manifest", "sign", "/bare.wasm", "--secret-key", "/a.key")
+	w.write("bare.wasm.minisig", signedBy(t, w.read("a.key"), bare))
+	w.refused(1, "put it into the module before signing", "verify", "/bare.wasm", "--key", "/a.pub")
+	w.refused(1, "put it into the module before signing", "push", "/bare.wasm", "127.0.0.1:1/x:1")
+
 	w.write("hitratio.wasm", append(w.read("hitratio.wasm"), 0))
 	w.refused(1, "does not fit", "verify", "/hitratio.wasm", "--key", "/a.pub")
 	got := w.plugin("", "verify", "/hitratio.wasm", "--key", "/a.pub", "-o", "json")
@@ -145,6 +154,20 @@ func TestPluginSignAndVerify(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.out), &refusal); err != nil || got.code != 1 || refusal.Verdict != "refused" || refusal.Reason == "" {
 		t.Errorf("verify -o json of a changed file = %+v", got)
 	}
+}
+
+// signedBy signs a module with a key that is not encrypted, whatever the module is.
+func signedBy(t *testing.T, key, module []byte) []byte {
+	t.Helper()
+	secret, err := signing.ParseSecretKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := secret.Sign(module, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // TestPluginKeygenEncrypts signs with minisign and a secret key that was encrypted here.

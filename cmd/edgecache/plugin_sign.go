@@ -11,17 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edgecache/edgecache/hostabi"
-	"github.com/edgecache/edgecache/internal/config"
+	"github.com/edgecache/edgecache/internal/atomicfile"
 	"github.com/edgecache/edgecache/plugins/oci"
 	"github.com/edgecache/edgecache/plugins/signing"
 )
-
-// bindForm declares the flag for the form of the result, for commands that wait for nobody.
-func bindForm(cmd *cobra.Command) *target {
-	t := &target{format: "table"}
-	cmd.Flags().VarP(&t.format, "output", "o", "form of the result")
-	return t
-}
 
 func (a *app) pluginVerifyCommand() *cobra.Command {
 	var key, signature string
@@ -33,7 +26,7 @@ func (a *app) pluginVerifyCommand() *cobra.Command {
 		Example: "  edgecache plugin verify lowercase.wasm --key team.pub\n  edgecache plugin verify lowercase.wasm --key team.pub -o json",
 		Args:    arguments(1, 1, "file"),
 	}
-	t := bindForm(cmd)
+	out := bindFormat(cmd)
 	cmd.Flags().StringVar(&key, "key", "", "minisign public key in `FILE`")
 	cmd.Flags().StringVar(&signature, "signature", "", "`FILE` with the signature")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
@@ -45,10 +38,10 @@ func (a *app) pluginVerifyCommand() *cobra.Command {
 		if err != nil {
 			v = verdict{Verdict: "refused", File: args[0], Reason: err.Error()}
 		}
-		if err != nil && t.format != "json" {
+		if err != nil && *out != "json" {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
-		return errors.Join(t.print(a.out, fmt.Sprintf("ok: signed by %s: %q", v.KeyID, v.Comment), v), err)
+		return errors.Join(out.print(a.out, fmt.Sprintf("ok: signed by %s: %q", v.KeyID, v.Comment), v), err)
 	}
 	return cmd
 }
@@ -64,7 +57,7 @@ type verdict struct {
 
 // verify returns what the signature of a plugin says, if it is good.
 func verify(file, signature, key string) (s signing.Signed, err error) {
-	module, err := os.ReadFile(file)
+	module, err := readWasm(file)
 	if err != nil {
 		return s, err
 	}
@@ -75,7 +68,13 @@ func verify(file, signature, key string) (s signing.Signed, err error) {
 	if err != nil {
 		return s, err
 	}
-	return checkSignature(module, text, key)
+	if s, err = checkSignature(module, text, key); err != nil {
+		return s, err
+	}
+	if _, inside, err := hostabi.ReadManifest(module); err != nil || !inside {
+		return s, errors.Join(oci.ErrManifestOutside, err)
+	}
+	return s, nil
 }
 
 // checkAlone reports a manifest beside a module: a signature of the module says nothing about it.
@@ -102,7 +101,7 @@ func (a *app) pluginSignCommand() *cobra.Command {
 		Example: "  edgecache plugin sign lowercase.wasm --secret-key team.key --password-stdin < password",
 		Args:    arguments(1, 1, "file"),
 	}
-	t := bindForm(cmd)
+	out := bindFormat(cmd)
 	cmd.Flags().StringVar(&key, "secret-key", "", "minisign secret key in `FILE`")
 	cmd.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password of the secret key from standard input")
 	cmd.Flags().StringVar(&signature, "signature", "", "`FILE` to write")
@@ -127,10 +126,10 @@ func (a *app) pluginSignCommand() *cobra.Command {
 			return err
 		}
 		to := signatureFile(args[0], signature)
-		if err := writeFiles(outFile{to, text}); err != nil {
+		if err := atomicfile.WriteAll(atomicfile.File{Path: to, Data: text, Mode: 0o644}); err != nil {
 			return err
 		}
-		return t.print(a.out, to, struct {
+		return out.print(a.out, to, struct {
 			File      string `json:"file"`
 			Signature string `json:"signature"`
 			Comment   string `json:"comment"`
@@ -144,14 +143,14 @@ func readSigned(file string) ([]byte, error) {
 	if err := checkAlone(file); err != nil {
 		return nil, err
 	}
-	src, err := readPlugin(config.Plugin{Path: file})
+	wasm, err := readWasm(file)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := oci.New(src.Wasm, nil, nil); err != nil {
+	if _, err := oci.New(wasm, nil, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return src.Wasm, nil
+	return wasm, nil
 }
 
 // readSecretKey reads a secret key, and its password if that is to come from standard input.
@@ -186,7 +185,7 @@ func (a *app) pluginKeygenCommand() *cobra.Command {
 		Example: "  edgecache plugin keygen --key team.pub --secret-key team.key --password-stdin < password",
 		Args:    arguments(0, 0),
 	}
-	t := bindForm(cmd)
+	out := bindFormat(cmd)
 	cmd.Flags().StringVar(&public, "key", "plugin.pub", "`FILE` to write the public key to")
 	cmd.Flags().StringVar(&secret, "secret-key", "plugin.key", "`FILE` to write the secret key to")
 	cmd.Flags().BoolVar(&passwordStdin, "password-stdin", false, "read the password for the secret key from standard input")
@@ -206,7 +205,7 @@ func (a *app) pluginKeygenCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return t.print(a.out, fmt.Sprintf("%s: public key %s", public, id), struct {
+		return out.print(a.out, fmt.Sprintf("%s: public key %s", public, id), struct {
 			Key       string `json:"key"`
 			SecretKey string `json:"secret_key"`
 			KeyID     string `json:"key_id"`

@@ -21,8 +21,8 @@ func (a *app) pluginTestCommand() *cobra.Command {
 		Long: `Run a plugin's scenario: commands, the replies they must bring and what then is stored. Every line that does
 not come true is printed with what came and what the plugin has logged, and the status is then 1.
 
-The scenario is scenario.txt beside the module, or one folder up. The manifest is MODULE.json, or manifest.json in
-the module's folder, or the one in the module. A scenario:
+The scenario is scenario.txt beside the module, or one folder up. The manifest is MODULE.json, or the one in the
+module, or manifest.json in the module's folder. A scenario:
 
   config {"prefix":"v1:"}     # configuration from here on; begins a fresh cache if a command came before
   grant value kv              # capabilities that an operator must grant
@@ -38,15 +38,14 @@ the module's folder, or the one in the module. A scenario:
 		Example: "  edgecache plugin test .\n  edgecache plugin test mine.wasm --scenario other.txt -o json",
 		Args:    arguments(1, 1, "module"),
 	}
-	var out format
-	bindFormat(cmd, &out)
+	out := bindFormat(cmd)
 	file := cmd.Flags().String("scenario", "", "`file` with the scenario")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		res, err := testPlugin(cmd.Context(), args[0], *file)
 		if err != nil {
 			return err
 		}
-		if err := a.printTest(out, res); err != nil {
+		if err := a.printTest(*out, res); err != nil {
 			return err
 		}
 		if n := len(res.Failures); n > 0 {
@@ -66,7 +65,7 @@ type tested struct {
 }
 
 func testPlugin(ctx context.Context, path, file string) (*tested, error) {
-	src, module, err := readModule(path)
+	src, module, err := findPlugin(path)
 	if err != nil {
 		return nil, err
 	}

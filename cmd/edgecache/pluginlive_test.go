@@ -7,15 +7,18 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -214,6 +217,32 @@ func TestPluginListTells(t *testing.T) {
 	}
 }
 
+func TestPluginTable(t *testing.T) {
+	stats := admin.PluginStats{
+		Calls: 2_000_000_000, Nanos: 250_000_000_000, Failures: map[string]uint64{"time": 1, "trap": 2}, Instances: 16,
+		MemoryBytes: 42 << 20, Breaker: "closed",
+	}
+	var out strings.Builder
+	if err := writePlugins(&out, []admin.PluginInfo{
+		{Name: "keyrewrite", Version: "1.0.0", State: "enabled", Source: admin.PluginSource{Kind: "built-in"}, Stats: stats},
+		{Name: "idle", Version: "2", State: "disabled", Source: admin.PluginSource{Kind: "file", Module: "/long/path"}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `NAME        VERSION  STATE     CALLS       NS/CALL  FAILURES  BREAKER  INSTANCES  MEMORY   SOURCE
+keyrewrite  1.0.0    enabled   2000000000  125      3         closed   16         42.0MiB  built-in
+idle        2        disabled  0           -        0                  0          0KiB     file
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(line) > 101 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+}
+
 func TestGrantsAtTheStart(t *testing.T) {
 	dir := t.TempDir()
 	path := prefixer(t, dir, "a:")
@@ -236,6 +265,40 @@ func TestGrantsAtTheStart(t *testing.T) {
 
 // TestPluginsChangeUnderTraffic replaces a plugin that fails commands once it is closed, by versions that take its place and
 // by such as can't, and switches it off and on, while clients write and read.
+// actor is a plugin that does what the key asks for.
+const actor = "../../plugins/testdata/actor.wasm"
+
+func TestPluginTimeout(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	p := start(t, nil, "--plugin", actor, "--grant", "actor=fuel:100000000000", "--plugin-timeout", timeout.String())
+	began := time.Now()
+	if err := p.client(t).Get(t.Context(), "spin").Err(); !errors.Is(err, redis.Nil) {
+		t.Errorf("Get = %v, want a miss past the plugin that fails", err)
+	}
+	if took := time.Since(began); took < timeout {
+		t.Errorf("the plugin was stopped after %v, want %v", took, timeout)
+	}
+	all := p.plugins(t)
+	if got := all[len(all)-1].Stats.Failures; !maps.Equal(got, map[string]uint64{"time": 1}) {
+		t.Errorf("failures = %v, want one of kind time", got)
+	}
+}
+
+func TestDebugPlugins(t *testing.T) {
+	const warning = "level=WARN msg=\"plugins run without fuel and timeout"
+	for _, debug := range []bool{false, true} {
+		p := start(t, nil, "--plugin", actor, "--debug-plugins="+strconv.FormatBool(debug))
+		if err := p.client(t).Get(t.Context(), "spin:10").Err(); !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+		all := p.plugins(t)
+		s := all[len(all)-1].Stats
+		if s.Calls == 0 || (s.Fuel == 0) != debug || strings.Contains(p.logged(), warning) != debug {
+			t.Errorf("--debug-plugins=%v: stats %+v, log:\n%s", debug, s, p.logged())
+		}
+	}
+}
+
 func TestPluginsChangeUnderTraffic(t *testing.T) {
 	p := serveHere(t)
 	one, two, other := t.TempDir(), t.TempDir(), t.TempDir()

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/plugins"
 	"github.com/edgecache/edgecache/plugins/set"
@@ -20,7 +17,13 @@ import (
 // newHost returns what runs plugins. A folder of compiled code that can't be used is an error if it was asked for, and
 // else only makes starts slower.
 func newHost(ctx context.Context, settings *config.Run, logger *slog.Logger) (*plugins.Host, error) {
-	o := plugins.HostOptions{CacheDir: settings.CacheDir(), Logger: logger}
+	o := plugins.HostOptions{
+		CacheDir: settings.CacheDir(), Logger: logger, CallTimeout: settings.PluginTimeout, Unmetered: settings.DebugPlugins,
+	}
+	if o.Unmetered {
+		logger.LogAttrs(ctx, slog.LevelWarn, "plugins run without fuel and timeout: one that does not end hangs the process",
+			slog.String("flag", "--debug-plugins"))
+	}
 	host, err := plugins.NewHost(ctx, o)
 	if err != nil && settings.PluginCache == config.Auto {
 		logger.LogAttrs(ctx, slog.LevelWarn, "compiled plugins are not kept", slog.Any("error", err))
@@ -106,24 +109,19 @@ func withBuiltIns(asked []config.Plugin) ([]config.Plugin, error) {
 	return all, nil
 }
 
-// readPlugin returns the module of a plugin, its manifest if that stands beside it, and its configuration.
+// readPlugin returns a plugin of the configuration: see readModule.
 func readPlugin(p config.Plugin) (src plugins.Source, err error) {
-	if p.Config != "" {
-		if src.Config, err = os.ReadFile(p.Config); err != nil {
-			return src, fmt.Errorf("configuration of plugin %s%s: %w", p.Name, p.Path, err)
-		}
-	}
 	if p.Name != "" {
 		src.Name = p.Name
 		src.Wasm, src.Manifest, _ = examples.Lookup(p.Name) // it is one of examples.Names
-		return src, nil
-	}
-	if src.Wasm, err = os.ReadFile(p.Path); err != nil {
+	} else if src, err = readModule(p.Path); err != nil {
 		return src, fmt.Errorf("plugin: %w", err)
 	}
-	src.Manifest, err = os.ReadFile(p.Path + hostabi.ManifestSuffix)
-	if errors.Is(err, fs.ErrNotExist) {
+	if p.Config == "" {
 		return src, nil
 	}
-	return src, err
+	if src.Config, err = os.ReadFile(p.Config); err != nil {
+		return src, fmt.Errorf("configuration of plugin %s%s: %w", p.Name, p.Path, err)
+	}
+	return src, nil
 }

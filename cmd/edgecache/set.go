@@ -46,7 +46,7 @@ func (a *app) setCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.print(a.out, "OK", map[string]any{"key": binary(args[0]), "stored": true})
+			return t.out.print(a.out, "OK", map[string]any{"key": binary(args[0]), "stored": true})
 		})
 	}
 	return cmd

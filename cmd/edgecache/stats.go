@@ -33,7 +33,7 @@ func (a *app) statsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if t.format == "json" {
+		if *t.out == "json" {
 			_, err = a.out.Write(body)
 			return err
 		}
@@ -96,10 +96,15 @@ func outcomes(counts map[string]uint64) string {
 	return strings.TrimSpace(b.String())
 }
 
-// writePlugin prints the plain figures of a plugin's first row; histograms and further rows are left to JSON.
+// writePlugin prints the plain figures of a plugin's first row, and the metrics it keeps for itself by the names that they
+// have in JSON. The row's histograms and further rows are left to JSON.
 func writePlugin(w io.Writer, name string, report json.RawMessage) error {
-	var figures map[string]any
-	if err := json.Unmarshal(report, &figures); err != nil {
+	var figures, metrics map[string]json.RawMessage
+	err := json.Unmarshal(report, &figures)
+	if own := figures["metrics"]; err == nil && own != nil {
+		err = json.Unmarshal(own, &metrics)
+	}
+	if err != nil {
 		return fmt.Errorf("figures of plugin %s: %w", name, err)
 	}
 	if len(figures) == 0 {
@@ -107,12 +112,48 @@ func writePlugin(w io.Writer, name string, report json.RawMessage) error {
 	}
 	fmt.Fprintf(w, "\nPLUGIN %s\n", name)
 	for _, figure := range slices.Sorted(maps.Keys(figures)) {
-		switch v := figures[figure].(type) {
-		case float64:
-			fmt.Fprintf(w, "%s\t%s\n", figure, strconv.FormatFloat(v, 'f', -1, 64))
-		case string:
-			fmt.Fprintf(w, "%s\t%s\n", figure, v)
+		if text := figures[figure]; isNumber(text) {
+			fmt.Fprintf(w, "%s\t%s\n", figure, text)
 		}
 	}
+	for _, metric := range slices.Sorted(maps.Keys(metrics)) {
+		fmt.Fprintf(w, "metrics.%s\t%s\n", metric, metricText(metrics[metric]))
+	}
 	return nil
+}
+
+// isNumber reports whether a value of JSON is one.
+func isNumber(text json.RawMessage) bool {
+	return len(text) > 0 && (text[0] == '-' || '0' <= text[0] && text[0] <= '9')
+}
+
+// metricText returns a counter or gauge as it is, and a histogram in short.
+func metricText(text json.RawMessage) string {
+	var h struct {
+		Count, Sum uint64
+		Buckets    []uint64 // see core.Metric
+	}
+	if isNumber(text) || json.Unmarshal(text, &h) != nil {
+		return string(text)
+	}
+	if h.Count == 0 {
+		return "no values"
+	}
+	return fmt.Sprintf("%d values, mean %.1f, p50 %s, p99 %s",
+		h.Count, float64(h.Sum)/float64(h.Count), quantile(h.Buckets, h.Count, 0.5), quantile(h.Buckets, h.Count, 0.99))
+}
+
+// quantile says how large the values of a histogram are up to a share of their count.
+func quantile(buckets []uint64, count uint64, share float64) string {
+	rest := share * float64(count)
+	for i, n := range buckets {
+		if rest -= float64(n); rest > 0 {
+			continue
+		}
+		if i == len(buckets)-1 {
+			return fmt.Sprintf(">= %d", uint64(1)<<i>>1)
+		}
+		return fmt.Sprintf("< %d", uint64(1)<<i)
+	}
+	return "unknown" // the count is not that of the buckets
 }

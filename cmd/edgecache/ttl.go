@@ -31,9 +31,9 @@ func (a *app) ttlCommand() *cobra.Command {
 			case ms == replyAbsent:
 				return miss(args[0])
 			case ms == replyNoExpiry:
-				return t.print(a.out, "none", map[string]any{"key": binary(args[0]), "ttl_ms": nil})
+				return t.out.print(a.out, "none", map[string]any{"key": binary(args[0]), "ttl_ms": nil})
 			default:
-				return t.print(a.out, (time.Duration(ms) * time.Millisecond).String(), map[string]any{"key": binary(args[0]), "ttl_ms": ms})
+				return t.out.print(a.out, (time.Duration(ms) * time.Millisecond).String(), map[string]any{"key": binary(args[0]), "ttl_ms": ms})
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package abitest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,18 +14,26 @@ import (
 // Languages returns the languages that guests are written in, as wasm-examples/Makefile names them.
 func Languages() []string { return []string{"c", "rust", "go", "as", "zig"} }
 
+// Missing skips a test for which the tools of a language are missing, or fails it where EDGECACHE_REQUIRE_GUESTS is set. Zig
+// may be missing anywhere, since no registry is sure to have it. why says what is missing and how to get it.
+func Missing(t testing.TB, language, why string) {
+	t.Helper()
+	if os.Getenv("EDGECACHE_REQUIRE_GUESTS") != "" && language != "zig" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
 // Build builds a module of wasm-examples, or the guest called conformance, in a language, and returns it with its manifest
-// inside. Without a compiler the test is skipped, or fails where EDGECACHE_REQUIRE_GUESTS is set; but Zig's may be missing
-// anywhere, since no registry is sure to have it.
+// inside. What becomes of the test without a compiler is described at Missing.
 func Build(t testing.TB, name, language string) []byte {
 	t.Helper()
 	dir := filepath.Join(moduleRoot(t), "wasm-examples")
 	target := filepath.Join("build", name+"-"+language+".wasm")
 	out, err := exec.CommandContext(t.Context(), "make", "-s", "-C", dir, target).CombinedOutput()
 	if err != nil {
-		missing := strings.Contains(string(out), "no compiler") || strings.Contains(string(out), "No rule to make target")
-		if missing && (os.Getenv("EDGECACHE_REQUIRE_GUESTS") == "" || language == "zig") {
-			t.Skipf("%s in %s: %s", name, language, out)
+		if strings.Contains(string(out), "no compiler") {
+			Missing(t, language, fmt.Sprintf("%s in %s: %s", name, language, out))
 		}
 		t.Fatalf("%s in %s: %v\n%s", name, language, err, out)
 	}

@@ -46,7 +46,7 @@ func House() []Rule {
 		{Path: "hostabi/sdk/go", Guest: true},
 		{Path: "hostabi/abitest", Ours: []string{"hostabi"}},
 		{Path: "hostabi/abitest/guests/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
-		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
+		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "internal/atomicfile", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
 		{Path: "plugins/meter"},
 		{Path: "plugins/set", Ours: []string{"core", "hostabi", "plugins"}},
 		{
@@ -77,7 +77,7 @@ func House() []Rule {
 		{Path: "cmd/edgecache", Files: []string{"server.go"}, Ours: []string{"core", "frontends/admin", "plugins"}, HTTP: true},
 		{
 			Path: "cmd/edgecache", Files: []string{"plugin_push.go", "plugin_pull.go", "plugin_sign.go"},
-			Ours: []string{"hostabi", "internal/config", "plugins/oci", "plugins/signing"}, HTTP: true,
+			Ours: []string{"hostabi", "internal/atomicfile", "plugins/oci", "plugins/signing"}, HTTP: true,
 			Others: []string{"github.com/spf13/cobra"},
 		},
 		{
@@ -86,7 +86,7 @@ func House() []Rule {
 				"plugin_bench.go", "plugin_build.go", "plugin_inspect.go", "plugin_module.go", "plugin_new.go", "plugin_pack.go",
 				"plugin_try.go",
 			},
-			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/config", "internal/pluginbench", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
+			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/atomicfile", "internal/config", "internal/pluginbench", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
 			Others: []string{"github.com/spf13/cobra"},
 		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
@@ -102,9 +102,10 @@ func House() []Rule {
 		{Path: "wasm-examples/lowercase/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "wasm-examples/ttl/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "internal/archtest"},
+		{Path: "internal/atomicfile"},
 		{Path: "internal/config", Others: []string{"github.com/spf13/pflag"}},
 		{Path: "internal/pluginbench", Ours: []string{"backends/memory", "core", "hostabi", "plugins"}},
-		{Path: "internal/project", Ours: []string{"hostabi"}},
+		{Path: "internal/project", Ours: []string{"hostabi", "internal/atomicfile"}},
 		{
 			Path: "internal/scenario", // a cache of its own, so it wires one
 			Ours: []string{"backends/memory", "core", "frontends/resp", "hostabi", "plugins"},

@@ -37,6 +37,10 @@ type Run struct {
 	Grants []Grant
 	// PluginCache is the folder of compiled plugins, or Auto, or Off; CacheDir reads it.
 	PluginCache string
+	// PluginTimeout bounds how long a plugin may take for a command or a batch of events, by the wall clock.
+	PluginTimeout time.Duration
+	// DebugPlugins runs plugins without fuel and timeout.
+	DebugPlugins bool
 	// Values says in which form the remote tier stores values.
 	Values string
 	// LogLevel is the least level that is logged.
@@ -61,7 +65,7 @@ const (
 func NewRun() *Run {
 	return &Run{
 		RESP: "127.0.0.1:6380", Admin: "127.0.0.1:9380", MaxMemory: 256 << 20, L1TTL: 5 * time.Second,
-		PluginCache: Auto, Values: ValuesRaw, LogLevel: slog.LevelInfo,
+		PluginCache: Auto, PluginTimeout: 100 * time.Millisecond, Values: ValuesRaw, LogLevel: slog.LevelInfo,
 	}
 }
 
@@ -79,6 +83,8 @@ func (r *Run) Bind(fs *pflag.FlagSet) {
 	bindSwitch(fs, "no-plugins", "load no plugins at all", &r.NoPlugins)
 	bindList(fs, "grant", ";", "what a plugin may have, `name=item,item,...`, by the name it is loaded under. Items: value, kv, metrics and trace (capabilities), memory:PAGES (of 64 KiB, for each instance), fuel:UNITS (for each call), kv-bytes:SIZE, kv-entries:N, keys:PREFIX (more than once for several), failure:open or failure:closed; repeatable, separated by semicolons in the variable", &r.Grants, ParseGrant)
 	bind(fs, "plugin-cache", "`folder` of compiled plugins, which makes the next start quick; \"auto\" is edgecache in the user's cache folder, \"off\" is none", &r.PluginCache, parseFolder, text)
+	bind(fs, "plugin-timeout", "longest `time` that a plugin may take for a command or a batch of events, from 1ms; fuel stops most that do not end much earlier", &r.PluginTimeout, parseCallTime, time.Duration.String)
+	bindSwitch(fs, "debug-plugins", "run plugins without fuel and timeout, with lines of source in traces where modules have them: one that does not end then hangs the process", &r.DebugPlugins)
 	bind(fs, "values", "`form` of values in the remote tier: raw, which every client of that store can read, or envelope, which adds version, flags and a checksum", &r.Values, parseValues, text)
 	bind(fs, "log-level", "least `level` that is logged: debug, info, warn or error", &r.LogLevel, parseLevel, formatLevel)
 	bindSwitch(fs, "pprof", "serve profiles under /debug/pprof on the admin address", &r.PProf)
@@ -113,6 +119,8 @@ func (r *Run) Validate() error {
 		return errors.New("--no-plugins and --plugin are both set: leave one of them out")
 	case r.NoPlugins && len(r.Grants) > 0:
 		return errors.New("--no-plugins and --grant are both set: leave one of them out")
+	case r.NoPlugins && r.DebugPlugins:
+		return errors.New("--no-plugins and --debug-plugins are both set: leave one of them out")
 	case r.RESP == Off && r.Admin == Off:
 		return errors.New("--resp and --admin are both off: nothing would listen: give one of them an address")
 	case r.Values == ValuesEnvelope && r.Redis == "" && len(r.Memcached) == 0:

@@ -146,6 +146,14 @@ func parseTTL(given string) (time.Duration, error) {
 	return d, nil
 }
 
+func parseCallTime(given string) (time.Duration, error) {
+	d, err := time.ParseDuration(given)
+	if err != nil || d < time.Millisecond {
+		return 0, fmt.Errorf("%q is no time for a call: 1ms at least is wanted, such as 50ms or 1s", given)
+	}
+	return d, nil
+}
+
 func parseValues(given string) (string, error) {
 	if given != ValuesRaw && given != ValuesEnvelope {
 		return "", fmt.Errorf("%q is no form of values: %s or %s is wanted", given, ValuesRaw, ValuesEnvelope)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/internal/atomicfile"
 )
 
 // ManifestFile is the manifest's name in a project.
@@ -76,7 +77,7 @@ func Build(ctx context.Context, o BuildOptions) (b Built, err error) {
 	if b.Wasm, err = finish(c.out, manifest); err != nil {
 		return b, err
 	}
-	return b, WriteFile(b.Path, b.Wasm)
+	return b, atomicfile.Write(atomicfile.File{Path: b.Path, Data: b.Wasm, Mode: 0o644})
 }
 
 // readManifest returns the project's manifest, nil if it has none, and the plugin's name, that of the folder if nobody
@@ -140,7 +141,8 @@ func finish(path string, manifest []byte) ([]byte, error) {
 	case manifest == nil:
 		return nil, fmt.Errorf("there is no %s, and the compiler put no manifest into the module", ManifestFile)
 	default:
-		return Pack(wasm, manifest)
+		wasm, _, err = Pack(wasm, manifest)
+		return wasm, err
 	}
 }
 
@@ -160,36 +162,18 @@ func dropDebug(wasm []byte) ([]byte, error) {
 	return append(out, wasm[kept:]...), nil
 }
 
-// Pack returns a copy of the module with the manifest in it, in place of the one it has. Both must be in order.
-func Pack(wasm, manifest []byte) ([]byte, error) {
+// Pack returns a copy of the module with the manifest in it, in place of the one it has, and what the manifest says. Both
+// must be in order.
+func Pack(wasm, manifest []byte) ([]byte, *hostabi.Manifest, error) {
 	manifest = bytes.TrimSpace(manifest)
-	if _, err := hostabi.ParseManifest(manifest); err != nil {
-		return nil, err
+	m, err := hostabi.ParseManifest(manifest)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, err := range hostabi.Sections(wasm) {
 		if err != nil {
-			return nil, fmt.Errorf("module %w", err)
+			return nil, nil, fmt.Errorf("module %w", err)
 		}
 	}
-	return hostabi.AppendManifest(wasm, manifest), nil
-}
-
-// WriteFile writes a file that takes its place whole: who reads it meanwhile sees the old one or the new one.
-func WriteFile(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if _, err = f.Write(content); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err = errors.Join(f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return hostabi.AppendManifest(wasm, manifest), m, nil
 }

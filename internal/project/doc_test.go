@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/edgecache/edgecache/hostabi/abitest"
 )
 
 // TestDocumentedPlugins builds the plugins that docs/PLUGINS.md shows, in the way that it says, and runs its scenario.
@@ -27,7 +29,7 @@ func TestDocumentedPlugins(t *testing.T) {
 			var said bytes.Buffer
 			b, err := Build(t.Context(), BuildOptions{Dir: dir, Stderr: &said})
 			if missing, ok := errors.AsType[*MissingError](err); ok {
-				skip(t, missing)
+				abitest.Missing(t, string(l), missing.Error())
 			}
 			if err != nil {
 				t.Fatalf("%v\n%s", err, said.String())

@@ -2,6 +2,7 @@ package project
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"github.com/edgecache/edgecache/hostabi"
+	"github.com/edgecache/edgecache/hostabi/abitest"
 	"github.com/edgecache/edgecache/internal/scenario"
 	"github.com/edgecache/edgecache/plugins"
 )
@@ -37,15 +39,6 @@ func write(t *testing.T, files map[string]string) string {
 		}
 	}
 	return dir
-}
-
-// skip says that a test can't run because a tool is missing, which is a failure where all must be there.
-func skip(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv("EDGECACHE_REQUIRE_GUESTS") == "1" {
-		t.Fatal(err)
-	}
-	t.Skip(err)
 }
 
 func TestDetect(t *testing.T) {
@@ -129,7 +122,7 @@ EC_EXPORT("ec_before") uint64_t before(uint32_t op, uint32_t key_len, uint32_t v
 
 func TestBuildC(t *testing.T) {
 	if _, err := findClang(t.Context()); err != nil {
-		skip(t, err)
+		abitest.Missing(t, "c", err.Error())
 	}
 	dir := write(t, map[string]string{"mine.c": minimalC, ManifestFile: manifest})
 	out := filepath.Join(t.TempDir(), "out.wasm")
@@ -183,7 +176,7 @@ func TestNewProjectsWork(t *testing.T) {
 			var said bytes.Buffer
 			b, err := Build(t.Context(), BuildOptions{Dir: dir, SDK: fstest.MapFS{}, Stderr: &said})
 			if missing, ok := errors.AsType[*MissingError](err); ok {
-				skip(t, missing)
+				abitest.Missing(t, string(l), missing.Error())
 			}
 			if err != nil {
 				t.Fatalf("%v\n%s", err, said.String())
@@ -196,12 +189,12 @@ func TestNewProjectsWork(t *testing.T) {
 	}
 }
 
-// linkModules lets a project find what npm has installed for this repository, or where NODE_MODULES says.
+// linkModules lets a project find what npm has installed for the examples, or where NODE_MODULES says.
 func linkModules(t *testing.T, dir string) {
 	t.Helper()
-	modules := os.Getenv("NODE_MODULES")
-	if modules == "" {
-		return
+	modules, err := filepath.Abs(cmp.Or(os.Getenv("NODE_MODULES"), filepath.Join("..", "..", "wasm-examples", "node_modules")))
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
@@ -243,12 +236,12 @@ func TestNewRefuses(t *testing.T) {
 
 func TestPack(t *testing.T) {
 	plain := []byte("\x00asm\x01\x00\x00\x00")
-	packed, err := Pack(plain, []byte(manifest+"\n"))
-	if err != nil {
-		t.Fatal(err)
+	packed, m, err := Pack(plain, []byte(manifest+"\n"))
+	if err != nil || m.Name != "mine" {
+		t.Fatalf("Pack = %+v, %v", m, err)
 	}
 	other := strings.Replace(manifest, "mine", "other", 1)
-	again, err := Pack(packed, []byte(other))
+	again, _, err := Pack(packed, []byte(other))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +253,7 @@ func TestPack(t *testing.T) {
 		{string(packed[:20]), manifest, "bytes belong here"},
 		{string(plain), "{", "manifest: the JSON ends too soon"},
 	} {
-		if _, err := Pack([]byte(tt.wasm), []byte(tt.manifest)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, _, err := Pack([]byte(tt.wasm), []byte(tt.manifest)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("Pack(%.10q, %q) = %v, want %q", tt.wasm, tt.manifest, err, tt.want)
 		}
 	}
@@ -274,25 +267,5 @@ func TestDropDebug(t *testing.T) {
 	got, err := dropDebug([]byte(header + section(".debug_info", "xyz") + section("name", "n") + section(".debug_line", "") + section("x", "y")))
 	if want := header + section("name", "n") + section("x", "y"); err != nil || string(got) != want {
 		t.Errorf("dropDebug = %q, %v, want %q", got, err, want)
-	}
-}
-
-func TestWriteFileReplacesWhole(t *testing.T) {
-	dir := write(t, map[string]string{"a": "old"})
-	path := filepath.Join(dir, "a")
-	if err := WriteFile(path, []byte("new")); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := os.ReadFile(path); string(got) != "new" || err != nil {
-		t.Errorf("%q, %v", got, err)
-	}
-	if err := WriteFile(filepath.Join(dir, "absent", "a"), nil); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("WriteFile = %v, want %v", err, fs.ErrNotExist)
-	}
-	if err := WriteFile(dir, []byte("x")); err == nil {
-		t.Error("a folder was overwritten")
-	}
-	if left, err := filepath.Glob(filepath.Join(filepath.Dir(dir), ".*-*")); err != nil || len(left) > 0 {
-		t.Errorf("%v was left, %v", left, err)
 	}
 }

@@ -160,16 +160,20 @@ func TestInterruptedPush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, at := range map[string]func(*http.Request) bool{
-		"the check": func(q *http.Request) bool { return q.Method == http.MethodHead },
-		"an upload": func(q *http.Request) bool {
+	for _, test := range []struct { // in this order: what was uploaded once is not uploaded again
+		name string
+		at   func(*http.Request) bool
+	}{
+		{"the check", func(q *http.Request) bool { return q.Method == http.MethodHead }},
+		{"an upload", func(q *http.Request) bool {
 			return q.Method == http.MethodPut && strings.Contains(q.URL.Path, "/blobs/")
-		},
-		"the manifest": func(q *http.Request) bool {
+		}},
+		{"the manifest", func(q *http.Request) bool {
 			return q.Method == http.MethodPut && strings.Contains(q.URL.Path, "/manifests/")
-		},
+		}},
 	} {
-		broken.Store(&at)
+		name := test.name
+		broken.Store(&test.at)
 		if ref, err := Push(t.Context(), reference, second, plain()); err == nil {
 			t.Errorf("a push broken off at %s succeeded: %+v", name, ref)
 		}
