@@ -24,8 +24,8 @@ type Spec struct {
 	Params map[string]string
 	// Evicted, if not nil, is told of each object that the policy throws out, before that is used for another.
 	Evicted func(id uint32)
-	// Forgotten, if not nil, is told when the policy keeps nothing of an absent object any more: its id may then stand for
-	// another. A policy that remembers what it threw out calls it later than Evicted, others right after it.
+	// Forgotten, if not nil, is told once when the policy keeps nothing any more of an object that it had let in: its id may
+	// then stand for another. A policy that remembers what it threw out calls it later than Evicted, others right after it.
 	Forgotten func(id uint32)
 }
 
@@ -40,7 +40,7 @@ type Policy interface {
 	// Hit says that a resident object was asked for.
 	Hit(id uint32)
 	// Insert says that an absent object was asked for and is there now, and throws out what is too much. It reports whether
-	// the policy lets it in.
+	// the policy lets it in. Where not, no more is known of it than before.
 	Insert(id, size uint32) bool
 	// Remove takes a resident object out that is gone for another reason, such as its age. It is not told to Evicted.
 	Remove(id uint32)
@@ -146,7 +146,7 @@ func known(params map[string]string) string {
 type base struct {
 	spec Spec
 	used uint64
-	size []uint32 // by id, of residents; nil where each counts 1
+	size []uint32 // by id, of what is resident or was last; nil where each counts 1
 }
 
 func newBase(s Spec) base {
@@ -159,6 +159,14 @@ func newBase(s Spec) base {
 
 // Used returns how much of the capacity is used.
 func (b *base) Used() uint64 { return b.used }
+
+// cost returns how much of the capacity an object takes or took.
+func (b *base) cost(id uint32) uint64 {
+	if b.size == nil {
+		return 1
+	}
+	return uint64(b.size[id])
+}
 
 // fits reports whether an object of that size can be resident at all.
 func (b *base) fits(size uint32) bool { return b.size == nil || uint64(size) <= b.spec.Capacity }
@@ -209,6 +217,14 @@ func (b *base) forgot(id uint32) {
 	if b.spec.Forgotten != nil {
 		b.spec.Forgotten(id)
 	}
+}
+
+// sizeAt returns the size of request i.
+func sizeAt(sizes []uint32, i int) uint32 {
+	if sizes == nil {
+		return 1
+	}
+	return sizes[i]
 }
 
 // setHit sets bit i.

@@ -3,7 +3,51 @@ package evict
 // policies are all that there are.
 var policies = [...]Info{
 	{
+		Name: "2q", Title: "2Q", Paper: "Johnson and Shasha, VLDB 1994", Online: true,
+		Params: map[string]string{"in": "0.25", "out": "0.5"}, build: newTwoQ,
+	},
+	{
+		Name: "clock", Title: "Clock", Paper: "Corbató, MIT Project MAC, 1968", Online: true,
+		Params: map[string]string{"bits": "1"}, build: newClock,
+	},
+	{
+		Name: "fifo", Title: "FIFO", Paper: "Belady, IBM Systems Journal 5(2), 1966", Online: true,
+		build: newFIFO,
+	},
+	{
+		Name: "lfu", Title: "LFU", Paper: "Robinson and Devarakonda, SIGMETRICS 1990", Online: true,
+		build: newLFU,
+	},
+	{
+		Name: "lfuda", Title: "LFU-DA", Paper: "Dilley and Arlitt, IEEE Internet Computing 3(6), 1999", Online: true,
+		build: newLFUDA,
+	},
+	{
+		Name: "lifo", Title: "LIFO", Online: true,
+		build: newLIFO,
+	},
+	{
 		Name: "lru", Title: "LRU", Paper: "Mattson et al., IBM Systems Journal 9(2), 1970", Online: true,
 		build: newLRU,
+	},
+	{
+		Name: "mru", Title: "MRU", Paper: "Chou and DeWitt, VLDB 1985", Online: true,
+		build: newMRU,
+	},
+	{
+		Name: "random", Title: "Random", Paper: "Belady, IBM Systems Journal 5(2), 1966", Online: true, Random: true,
+		build: newRandom,
+	},
+	{
+		Name: "s3fifo", Title: "S3-FIFO", Paper: "Yang et al., SOSP 2023", Online: true,
+		Params: map[string]string{"small": "0.1", "ghost": "0.9"}, build: newS3FIFO,
+	},
+	{
+		Name: "sieve", Title: "SIEVE", Paper: "Zhang et al., NSDI 2024", Online: true,
+		build: newSIEVE,
+	},
+	{
+		Name: "slru", Title: "SLRU", Paper: "Karedla, Love and Wherry, Computer 27(3), 1994", Online: true,
+		Params: map[string]string{"segments": "4"}, build: newSLRU,
 	},
 }

@@ -1,0 +1,103 @@
+package evict
+
+// slru has segments of equal size. A new object comes into the lowest that has room; each time it is asked for it goes one
+// up, and what is too much there goes one down. What is thrown out is the least recently used of the lowest that has any.
+//
+// A cache that is smaller than the number of its segments lets nothing in.
+//
+// R. Karedla, J. S. Love and B. G. Wherry, Caching strategies to improve disk system performance, Computer 27(3), 1994.
+type slru struct {
+	base
+	at       nodes
+	level    []uint8 // by id: 1 + its segment; 0 is absent
+	segments []segment
+}
+
+func newSLRU(s Spec) (Policy, error) {
+	n, err := s.count("segments", 1, 100)
+	if err != nil {
+		return nil, err
+	}
+	p := &slru{base: newBase(s), at: make(nodes, s.Objects), level: make([]uint8, s.Objects), segments: make([]segment, n)}
+	for i := range p.segments {
+		p.segments[i] = newSegment(s.Capacity / uint64(n))
+	}
+	return p, nil
+}
+
+func (p *slru) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
+	noHits(hits, len(ids))
+	for i, id := range ids {
+		if p.level[id] != 0 {
+			p.Hit(id)
+			setHit(hits, i)
+			continue
+		}
+		misses++
+		p.Insert(id, sizeAt(sizes, i))
+	}
+	return misses
+}
+
+func (p *slru) Hit(id uint32) {
+	i := int(p.level[id]) - 1
+	if i == len(p.segments)-1 {
+		p.segments[i].touch(p.at, id)
+		return
+	}
+	p.move(id, i, i+1)
+	for i++; i > 0; i-- {
+		for p.segments[i].used > p.segments[i].room {
+			p.move(p.segments[i].tail, i, i-1)
+		}
+	}
+}
+
+// move makes an object the newest of another segment.
+func (p *slru) move(id uint32, from, to int) {
+	cost := p.cost(id)
+	p.segments[from].drop(p.at, id, cost)
+	p.segments[to].add(p.at, id, cost)
+	p.level[id] = uint8(to) + 1
+}
+
+func (p *slru) Insert(id, size uint32) bool {
+	if !p.fits(size) || p.segments[0].room == 0 {
+		return false
+	}
+	for p.full(size) {
+		p.evict()
+	}
+	p.came(id, size)
+	cost, to := p.cost(id), 0
+	for i := range p.segments {
+		if p.segments[i].used+cost <= p.segments[i].room {
+			to = i
+			break
+		}
+	}
+	p.segments[to].add(p.at, id, cost)
+	p.level[id] = uint8(to) + 1
+	return true
+}
+
+func (p *slru) evict() {
+	for i := range p.segments {
+		if s := &p.segments[i]; s.n > 0 {
+			id := s.tail
+			s.drop(p.at, id, p.cost(id))
+			p.level[id] = 0
+			p.threwOut(id)
+			return
+		}
+	}
+}
+
+func (p *slru) Remove(id uint32) {
+	p.segments[p.level[id]-1].drop(p.at, id, p.cost(id))
+	p.level[id] = 0
+	p.went(id)
+	p.forgot(id)
+}
+
+func (p *slru) Contains(id uint32) bool { return p.level[id] != 0 }
