@@ -56,9 +56,9 @@ var opWords = [...]struct {
 	op    Op
 	words string
 }{
-	{OpGet, " get gets read r gat mget get_lease 0 28 88 08 a8 "},
-	{OpSet, " set put post write w add replace cas append prepend incr decr set_lease 1 2a 8a 0a aa "},
-	{OpDelete, " delete del remove unlink purge 2 "},
+	{OpGet, " get gets read r gat mget get_lease 28 88 08 a8 "},
+	{OpSet, " set put post write w add replace cas append prepend incr decr set_lease 2a 8a 0a aa "},
+	{OpDelete, " delete del remove unlink purge "},
 }
 
 // parseOp reads an operation's name.
