@@ -11,16 +11,20 @@ type slru struct {
 	at       nodes
 	level    []uint8 // by id: 1 + its segment; 0 is absent
 	segments []segment
+	most     uint64 // the room of each
 }
 
 func newSLRU(s Spec) (Policy, error) {
-	n, err := s.count("segments", 1, 100)
+	n, err := s.int("segments", 1, 100)
 	if err != nil {
 		return nil, err
 	}
-	p := &slru{base: newBase(s), at: make(nodes, s.Objects), level: make([]uint8, s.Objects), segments: make([]segment, n)}
+	p := &slru{
+		base: newBase(s), at: make(nodes, s.Objects), level: make([]uint8, s.Objects),
+		segments: make([]segment, n), most: s.Capacity / uint64(n),
+	}
 	for i := range p.segments {
-		p.segments[i] = newSegment(s.Capacity / uint64(n))
+		p.segments[i] = newSegment()
 	}
 	return p, nil
 }
@@ -47,7 +51,7 @@ func (p *slru) Hit(id uint32) {
 	}
 	p.move(id, i, i+1)
 	for i++; i > 0; i-- {
-		for p.segments[i].used > p.segments[i].room {
+		for p.segments[i].room > p.most {
 			p.move(p.segments[i].tail, i, i-1)
 		}
 	}
@@ -55,28 +59,27 @@ func (p *slru) Hit(id uint32) {
 
 // move makes an object the newest of another segment.
 func (p *slru) move(id uint32, from, to int) {
-	cost := p.cost(id)
-	p.segments[from].drop(p.at, id, cost)
-	p.segments[to].add(p.at, id, cost)
+	p.drop(&p.segments[from], p.at, id)
+	p.add(&p.segments[to], p.at, id)
 	p.level[id] = uint8(to) + 1
 }
 
 func (p *slru) Insert(id, size uint32) bool {
-	if !p.fits(size) || p.segments[0].room == 0 {
+	if !p.fits(size) || p.most == 0 {
 		return false
 	}
 	for p.full(size) {
 		p.evict()
 	}
 	p.came(id, size)
-	cost, to := p.cost(id), 0
+	to := 0
 	for i := range p.segments {
-		if p.segments[i].used+cost <= p.segments[i].room {
+		if p.segments[i].room+p.weight(id) <= p.most {
 			to = i
 			break
 		}
 	}
-	p.segments[to].add(p.at, id, cost)
+	p.add(&p.segments[to], p.at, id)
 	p.level[id] = uint8(to) + 1
 	return true
 }
@@ -85,7 +88,7 @@ func (p *slru) evict() {
 	for i := range p.segments {
 		if s := &p.segments[i]; s.n > 0 {
 			id := s.tail
-			s.drop(p.at, id, p.cost(id))
+			p.drop(s, p.at, id)
 			p.level[id] = 0
 			p.threwOut(id)
 			return
@@ -94,7 +97,7 @@ func (p *slru) evict() {
 }
 
 func (p *slru) Remove(id uint32) {
-	p.segments[p.level[id]-1].drop(p.at, id, p.cost(id))
+	p.drop(&p.segments[p.level[id]-1], p.at, id)
 	p.level[id] = 0
 	p.went(id)
 	p.forgot(id)
