@@ -37,7 +37,7 @@ type Policy interface {
 	// cleared where it misses; it returns how many miss. An object keeps the size that it was inserted with. One larger than
 	// the cache is not inserted.
 	Replay(ids, sizes []uint32, hits []uint64) (misses int)
-	// Hit says that a resident object was asked for.
+	// Hit says that a resident object was asked for. It may throw out others.
 	Hit(id uint32)
 	// Insert says that an absent object was asked for and is there now, and throws out what is too much. It reports whether
 	// the policy lets it in. Where not, no more is known of it than before.

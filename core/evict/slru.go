@@ -1,7 +1,8 @@
 package evict
 
 // slru has segments of equal size. A new object comes into the lowest that has room; each time it is asked for it goes one
-// up, and what is too much there goes one down. What is thrown out is the least recently used of the lowest that has any.
+// up, and what is too much there goes one down, and out of the lowest. Where none has room, the lowest takes what the cache
+// has left; when that is full, the least recently used of the lowest segment that has any is thrown out.
 //
 // A cache that is smaller than the number of its segments lets nothing in.
 //
@@ -54,6 +55,9 @@ func (p *slru) Hit(id uint32) {
 		for p.segments[i].room > p.most {
 			p.move(p.segments[i].tail, i, i-1)
 		}
+	}
+	for p.segments[0].room > p.most && p.segments[0].n > 1 {
+		p.evict()
 	}
 }
 
