@@ -50,22 +50,29 @@ func (p *slru) Hit(id uint32) {
 		p.segments[i].touch(p.at, id)
 		return
 	}
-	p.move(id, i, i+1)
-	for i++; i > 0; i-- {
-		for p.segments[i].room > p.most {
-			p.move(p.segments[i].tail, i, i-1)
+	p.drop(&p.segments[i], p.at, id)
+	p.lower(i+1, p.weight(id))
+	p.join(id, i+1)
+}
+
+// lower moves the oldest of a segment one down, or throws them out, until so much more has room.
+func (p *slru) lower(i int, weight uint64) {
+	for s := &p.segments[i]; s.room+weight > p.most && s.n > 0; {
+		if i == 0 {
+			p.evict()
+			continue
 		}
-	}
-	for p.segments[0].room > p.most && p.segments[0].n > 1 {
-		p.evict()
+		id := s.tail
+		p.drop(s, p.at, id)
+		p.lower(i-1, p.weight(id))
+		p.join(id, i-1)
 	}
 }
 
-// move makes an object the newest of another segment.
-func (p *slru) move(id uint32, from, to int) {
-	p.drop(&p.segments[from], p.at, id)
-	p.add(&p.segments[to], p.at, id)
-	p.level[id] = uint8(to) + 1
+// join makes an object that is in no segment the newest of one.
+func (p *slru) join(id uint32, i int) {
+	p.add(&p.segments[i], p.at, id)
+	p.level[id] = uint8(i) + 1
 }
 
 func (p *slru) Insert(id, size uint32) bool {
@@ -83,8 +90,7 @@ func (p *slru) Insert(id, size uint32) bool {
 			break
 		}
 	}
-	p.add(&p.segments[to], p.at, id)
-	p.level[id] = uint8(to) + 1
+	p.join(id, to)
 	return true
 }
 
