@@ -13,7 +13,7 @@ type clock struct {
 }
 
 func newClock(s Spec) (Policy, error) {
-	bits, err := s.count("bits", 1, 7)
+	bits, err := s.int("bits", 1, 7)
 	if err != nil {
 		return nil, err
 	}

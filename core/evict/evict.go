@@ -37,7 +37,7 @@ type Policy interface {
 	// cleared where it misses; it returns how many miss. An object keeps the size that it was inserted with. One larger than
 	// the cache is not inserted.
 	Replay(ids, sizes []uint32, hits []uint64) (misses int)
-	// Hit says that a resident object was asked for.
+	// Hit says that a resident object was asked for. It may throw out others.
 	Hit(id uint32)
 	// Insert says that an absent object was asked for and is there now, and throws out what is too much. It reports whether
 	// the policy lets it in. Where not, no more is known of it than before.
@@ -142,6 +142,17 @@ func known(params map[string]string) string {
 	return strings.Join(slices.Sorted(maps.Keys(params)), ", ")
 }
 
+// part returns that share of the capacity, rounded down.
+func (s *Spec) part(share float64) uint64 { return uint64(share * float64(s.Capacity)) }
+
+// most returns how many objects can be resident at once.
+func (s *Spec) most() int {
+	if s.Bytes {
+		return s.Objects
+	}
+	return int(min(uint64(s.Objects), s.Capacity))
+}
+
 // base is what all policies have: the spec, who is resident, and how much room they take.
 type base struct {
 	spec Spec
@@ -159,14 +170,6 @@ func newBase(s Spec) base {
 
 // Used returns how much of the capacity is used.
 func (b *base) Used() uint64 { return b.used }
-
-// cost returns how much of the capacity an object takes or took.
-func (b *base) cost(id uint32) uint64 {
-	if b.size == nil {
-		return 1
-	}
-	return uint64(b.size[id])
-}
 
 // fits reports whether an object of that size can be resident at all.
 func (b *base) fits(size uint32) bool { return b.size == nil || uint64(size) <= b.spec.Capacity }

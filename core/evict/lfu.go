@@ -6,15 +6,15 @@ package evict
 // J. T. Robinson and M. V. Devarakonda, Data cache management using frequency-based replacement, SIGMETRICS 1990.
 type lfu struct {
 	base
-	ranks ranks // by count
+	ladder ladder // by count
 }
 
-func newLFU(s Spec) (Policy, error) { return &lfu{base: newBase(s), ranks: newRanks(&s)}, nil }
+func newLFU(s Spec) (Policy, error) { return &lfu{base: newBase(s), ladder: newLadder(&s)}, nil }
 
 func (p *lfu) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 	noHits(hits, len(ids))
 	for i, id := range ids {
-		if p.ranks.has(id) {
+		if p.ladder.has(id) {
 			p.Hit(id)
 			setHit(hits, i)
 			continue
@@ -25,7 +25,7 @@ func (p *lfu) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 	return misses
 }
 
-func (p *lfu) Hit(id uint32) { p.ranks.raise(id, p.ranks.number(id)+1) }
+func (p *lfu) Hit(id uint32) { p.ladder.raise(id, p.ladder.number(id)+1) }
 
 func (p *lfu) Insert(id, size uint32) bool {
 	if !p.fits(size) {
@@ -35,20 +35,20 @@ func (p *lfu) Insert(id, size uint32) bool {
 		p.evict()
 	}
 	p.came(id, size)
-	p.ranks.add(id, 1)
+	p.ladder.add(id, 1)
 	return true
 }
 
 func (p *lfu) evict() {
-	id := p.ranks.least()
-	p.ranks.remove(id)
+	id := p.ladder.least()
+	p.ladder.remove(id)
 	p.threwOut(id)
 }
 
 func (p *lfu) Remove(id uint32) {
-	p.ranks.remove(id)
+	p.ladder.remove(id)
 	p.went(id)
 	p.forgot(id)
 }
 
-func (p *lfu) Contains(id uint32) bool { return p.ranks.has(id) }
+func (p *lfu) Contains(id uint32) bool { return p.ladder.has(id) }

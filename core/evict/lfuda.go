@@ -7,19 +7,19 @@ package evict
 // 3(6), 1999.
 type lfuda struct {
 	base
-	ranks ranks    // by count + age
-	count []uint32 // by id, of residents
-	age   uint64
+	ladder ladder   // by count + age
+	count  []uint32 // by id, of residents
+	age    uint64
 }
 
 func newLFUDA(s Spec) (Policy, error) {
-	return &lfuda{base: newBase(s), ranks: newRanks(&s), count: make([]uint32, s.Objects)}, nil
+	return &lfuda{base: newBase(s), ladder: newLadder(&s), count: make([]uint32, s.Objects)}, nil
 }
 
 func (p *lfuda) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 	noHits(hits, len(ids))
 	for i, id := range ids {
-		if p.ranks.has(id) {
+		if p.ladder.has(id) {
 			p.Hit(id)
 			setHit(hits, i)
 			continue
@@ -32,7 +32,7 @@ func (p *lfuda) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 
 func (p *lfuda) Hit(id uint32) {
 	p.count[id]++
-	p.ranks.raise(id, uint64(p.count[id])+p.age)
+	p.ladder.raise(id, uint64(p.count[id])+p.age)
 }
 
 func (p *lfuda) Insert(id, size uint32) bool {
@@ -44,21 +44,21 @@ func (p *lfuda) Insert(id, size uint32) bool {
 	}
 	p.came(id, size)
 	p.count[id] = 1
-	p.ranks.add(id, 1+p.age)
+	p.ladder.add(id, 1+p.age)
 	return true
 }
 
 func (p *lfuda) evict() {
-	id := p.ranks.least()
-	p.age = p.ranks.number(id)
-	p.ranks.remove(id)
+	id := p.ladder.least()
+	p.age = p.ladder.number(id)
+	p.ladder.remove(id)
 	p.threwOut(id)
 }
 
 func (p *lfuda) Remove(id uint32) {
-	p.ranks.remove(id)
+	p.ladder.remove(id)
 	p.went(id)
 	p.forgot(id)
 }
 
-func (p *lfuda) Contains(id uint32) bool { return p.ranks.has(id) }
+func (p *lfuda) Contains(id uint32) bool { return p.ladder.has(id) }

@@ -52,23 +52,3 @@ func (l *list) touch(at nodes, id uint32) {
 		l.push(at, id)
 	}
 }
-
-// segment is a list that knows how much of the capacity its objects take, and how much they should at most.
-type segment struct {
-	list
-	used, room uint64
-}
-
-func newSegment(room uint64) segment { return segment{list: newList(), room: room} }
-
-// add makes id, which takes cost, the newest.
-func (s *segment) add(at nodes, id uint32, cost uint64) {
-	s.push(at, id)
-	s.used += cost
-}
-
-// drop takes id, which takes cost, out.
-func (s *segment) drop(at nodes, id uint32, cost uint64) {
-	s.remove(at, id)
-	s.used -= cost
-}

@@ -8,9 +8,10 @@ package evict
 // J. Yang et al., FIFO queues are all you need for cache eviction, SOSP 2023.
 type s3fifo struct {
 	base
-	at                 nodes
-	state              []uint8 // by id: see s3Ghost
-	small, main, ghost segment
+	at                             nodes
+	state                          []uint8 // by id: see s3Ghost
+	small, main, ghost             segment
+	smallMost, mainMost, ghostMost uint64 // their rooms
 }
 
 // The state of an object is where it is, and in the two lowest bits of a resident how often it was asked for there.
@@ -23,18 +24,19 @@ const (
 )
 
 func newS3FIFO(s Spec) (Policy, error) {
-	small, err := s.share("small")
+	small, err := s.float("small", 0, 1)
 	if err != nil {
 		return nil, err
 	}
-	ghost, err := s.share("ghost")
+	ghost, err := s.float("ghost", 0, 1)
 	if err != nil {
 		return nil, err
 	}
 	room := max(s.part(small), 1)
 	return &s3fifo{
 		base: newBase(s), at: make(nodes, s.Objects), state: make([]uint8, s.Objects),
-		small: newSegment(room), main: newSegment(s.Capacity - room), ghost: newSegment(s.part(ghost)),
+		small: newSegment(), main: newSegment(), ghost: newSegment(),
+		smallMost: room, mainMost: s.Capacity - room, ghostMost: s.part(ghost),
 	}, nil
 }
 
@@ -59,12 +61,12 @@ func (p *s3fifo) Hit(id uint32) {
 }
 
 func (p *s3fifo) Insert(id, size uint32) bool {
-	if !p.fits(size) || p.size != nil && uint64(size) > p.small.room {
+	if !p.fits(size) || p.size != nil && uint64(size) > p.smallMost {
 		return false
 	}
 	known := p.state[id] == s3Ghost
 	if known {
-		p.ghost.drop(p.at, id, p.cost(id))
+		p.drop(&p.ghost, p.at, id)
 		p.state[id] = s3Absent
 	}
 	for p.full(size) {
@@ -72,17 +74,17 @@ func (p *s3fifo) Insert(id, size uint32) bool {
 	}
 	p.came(id, size)
 	if known {
-		p.main.add(p.at, id, p.cost(id))
+		p.add(&p.main, p.at, id)
 		p.state[id] = s3Main
 	} else {
-		p.small.add(p.at, id, p.cost(id))
+		p.add(&p.small, p.at, id)
 		p.state[id] = s3Small
 	}
 	return true
 }
 
 func (p *s3fifo) evict() {
-	if p.main.used > p.main.room || p.small.n == 0 {
+	if p.main.room > p.mainMost || p.small.n == 0 {
 		p.evictMain()
 	} else {
 		p.evictSmall()
@@ -93,26 +95,25 @@ func (p *s3fifo) evict() {
 func (p *s3fifo) evictSmall() {
 	for p.small.n > 0 {
 		id := p.small.tail
-		cost := p.cost(id)
-		p.small.drop(p.at, id, cost)
+		p.drop(&p.small, p.at, id)
 		if p.state[id]&s3Count < 2 {
 			p.went(id)
 			p.told(id)
-			p.remember(id, cost)
+			p.remember(id)
 			return
 		}
-		p.main.add(p.at, id, cost)
+		p.add(&p.main, p.at, id)
 		p.state[id] = s3Main
 	}
 }
 
 // remember makes an object that was thrown out a ghost.
-func (p *s3fifo) remember(id uint32, cost uint64) {
-	p.ghost.add(p.at, id, cost)
+func (p *s3fifo) remember(id uint32) {
+	p.add(&p.ghost, p.at, id)
 	p.state[id] = s3Ghost
-	for p.ghost.used > p.ghost.room {
+	for p.ghost.room > p.ghostMost {
 		oldest := p.ghost.tail
-		p.ghost.drop(p.at, oldest, p.cost(oldest))
+		p.drop(&p.ghost, p.at, oldest)
 		p.state[oldest] = s3Absent
 		p.forgot(oldest)
 	}
@@ -125,16 +126,16 @@ func (p *s3fifo) evictMain() {
 		p.main.touch(p.at, p.main.tail)
 	}
 	id := p.main.tail
-	p.main.drop(p.at, id, p.cost(id))
+	p.drop(&p.main, p.at, id)
 	p.state[id] = s3Absent
 	p.threwOut(id)
 }
 
 func (p *s3fifo) Remove(id uint32) {
 	if p.state[id] >= s3Main {
-		p.main.drop(p.at, id, p.cost(id))
+		p.drop(&p.main, p.at, id)
 	} else {
-		p.small.drop(p.at, id, p.cost(id))
+		p.drop(&p.small, p.at, id)
 	}
 	p.state[id] = s3Absent
 	p.went(id)

@@ -1,7 +1,8 @@
 package evict
 
 // slru has segments of equal size. A new object comes into the lowest that has room; each time it is asked for it goes one
-// up, and what is too much there goes one down. What is thrown out is the least recently used of the lowest that has any.
+// up, and what is too much there goes one down, and out of the lowest. Where none has room, the lowest takes what the cache
+// has left; when that is full, the least recently used of the lowest segment that has any is thrown out.
 //
 // A cache that is smaller than the number of its segments lets nothing in.
 //
@@ -11,16 +12,20 @@ type slru struct {
 	at       nodes
 	level    []uint8 // by id: 1 + its segment; 0 is absent
 	segments []segment
+	most     uint64 // the room of each
 }
 
 func newSLRU(s Spec) (Policy, error) {
-	n, err := s.count("segments", 1, 100)
+	n, err := s.int("segments", 1, 100)
 	if err != nil {
 		return nil, err
 	}
-	p := &slru{base: newBase(s), at: make(nodes, s.Objects), level: make([]uint8, s.Objects), segments: make([]segment, n)}
+	p := &slru{
+		base: newBase(s), at: make(nodes, s.Objects), level: make([]uint8, s.Objects),
+		segments: make([]segment, n), most: s.Capacity / uint64(n),
+	}
 	for i := range p.segments {
-		p.segments[i] = newSegment(s.Capacity / uint64(n))
+		p.segments[i] = newSegment()
 	}
 	return p, nil
 }
@@ -45,39 +50,47 @@ func (p *slru) Hit(id uint32) {
 		p.segments[i].touch(p.at, id)
 		return
 	}
-	p.move(id, i, i+1)
-	for i++; i > 0; i-- {
-		for p.segments[i].used > p.segments[i].room {
-			p.move(p.segments[i].tail, i, i-1)
+	p.drop(&p.segments[i], p.at, id)
+	p.lower(i+1, p.weight(id))
+	p.join(id, i+1)
+}
+
+// lower moves the oldest of a segment one down, or throws them out, until so much more has room.
+func (p *slru) lower(i int, weight uint64) {
+	for s := &p.segments[i]; s.room+weight > p.most && s.n > 0; {
+		if i == 0 {
+			p.evict()
+			continue
 		}
+		id := s.tail
+		p.drop(s, p.at, id)
+		p.lower(i-1, p.weight(id))
+		p.join(id, i-1)
 	}
 }
 
-// move makes an object the newest of another segment.
-func (p *slru) move(id uint32, from, to int) {
-	cost := p.cost(id)
-	p.segments[from].drop(p.at, id, cost)
-	p.segments[to].add(p.at, id, cost)
-	p.level[id] = uint8(to) + 1
+// join makes an object that is in no segment the newest of one.
+func (p *slru) join(id uint32, i int) {
+	p.add(&p.segments[i], p.at, id)
+	p.level[id] = uint8(i) + 1
 }
 
 func (p *slru) Insert(id, size uint32) bool {
-	if !p.fits(size) || p.segments[0].room == 0 {
+	if !p.fits(size) || p.most == 0 {
 		return false
 	}
 	for p.full(size) {
 		p.evict()
 	}
 	p.came(id, size)
-	cost, to := p.cost(id), 0
+	to := 0
 	for i := range p.segments {
-		if p.segments[i].used+cost <= p.segments[i].room {
+		if p.segments[i].room+p.weight(id) <= p.most {
 			to = i
 			break
 		}
 	}
-	p.segments[to].add(p.at, id, cost)
-	p.level[id] = uint8(to) + 1
+	p.join(id, to)
 	return true
 }
 
@@ -85,7 +98,7 @@ func (p *slru) evict() {
 	for i := range p.segments {
 		if s := &p.segments[i]; s.n > 0 {
 			id := s.tail
-			s.drop(p.at, id, p.cost(id))
+			p.drop(s, p.at, id)
 			p.level[id] = 0
 			p.threwOut(id)
 			return
@@ -94,7 +107,7 @@ func (p *slru) evict() {
 }
 
 func (p *slru) Remove(id uint32) {
-	p.segments[p.level[id]-1].drop(p.at, id, p.cost(id))
+	p.drop(&p.segments[p.level[id]-1], p.at, id)
 	p.level[id] = 0
 	p.went(id)
 	p.forgot(id)

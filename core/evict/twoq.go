@@ -9,9 +9,10 @@ package evict
 // version.
 type twoq struct {
 	base
-	at            nodes
-	state         []uint8 // by id: see twoqOut
-	in, out, main segment
+	at              nodes
+	state           []uint8 // by id: see twoqOut
+	in, out, main   segment
+	inMost, outMost uint64 // their rooms
 }
 
 const (
@@ -22,17 +23,17 @@ const (
 )
 
 func newTwoQ(s Spec) (Policy, error) {
-	in, err := s.share("in")
+	in, err := s.float("in", 0, 1)
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.share("out")
+	out, err := s.float("out", 0, 1)
 	if err != nil {
 		return nil, err
 	}
 	return &twoq{
 		base: newBase(s), at: make(nodes, s.Objects), state: make([]uint8, s.Objects),
-		in: newSegment(s.part(in)), out: newSegment(s.part(out)), main: newSegment(s.Capacity),
+		in: newSegment(), out: newSegment(), main: newSegment(), inMost: s.part(in), outMost: s.part(out),
 	}, nil
 }
 
@@ -57,12 +58,12 @@ func (p *twoq) Hit(id uint32) {
 }
 
 func (p *twoq) Insert(id, size uint32) bool {
-	if !p.fits(size) || p.in.room == 0 {
+	if !p.fits(size) || p.inMost == 0 {
 		return false
 	}
 	known := p.state[id] == twoqOut
 	if known {
-		p.out.drop(p.at, id, p.cost(id))
+		p.drop(&p.out, p.at, id)
 		p.state[id] = twoqAbsent
 	}
 	for p.full(size) {
@@ -70,33 +71,32 @@ func (p *twoq) Insert(id, size uint32) bool {
 	}
 	p.came(id, size)
 	if known {
-		p.main.add(p.at, id, p.cost(id))
+		p.add(&p.main, p.at, id)
 		p.state[id] = twoqMain
 	} else {
-		p.in.add(p.at, id, p.cost(id))
+		p.add(&p.in, p.at, id)
 		p.state[id] = twoqIn
 	}
 	return true
 }
 
 func (p *twoq) evict() {
-	if p.in.used <= p.in.room && p.main.n > 0 {
+	if p.in.room <= p.inMost && p.main.n > 0 {
 		id := p.main.tail
-		p.main.drop(p.at, id, p.cost(id))
+		p.drop(&p.main, p.at, id)
 		p.state[id] = twoqAbsent
 		p.threwOut(id)
 		return
 	}
 	id := p.in.tail
-	cost := p.cost(id)
-	p.in.drop(p.at, id, cost)
+	p.drop(&p.in, p.at, id)
 	p.went(id)
 	p.told(id)
-	p.out.add(p.at, id, cost)
+	p.add(&p.out, p.at, id)
 	p.state[id] = twoqOut
-	for p.out.used > p.out.room {
+	for p.out.room > p.outMost {
 		oldest := p.out.tail
-		p.out.drop(p.at, oldest, p.cost(oldest))
+		p.drop(&p.out, p.at, oldest)
 		p.state[oldest] = twoqAbsent
 		p.forgot(oldest)
 	}
@@ -104,9 +104,9 @@ func (p *twoq) evict() {
 
 func (p *twoq) Remove(id uint32) {
 	if p.state[id] == twoqMain {
-		p.main.drop(p.at, id, p.cost(id))
+		p.drop(&p.main, p.at, id)
 	} else {
-		p.in.drop(p.at, id, p.cost(id))
+		p.drop(&p.in, p.at, id)
 	}
 	p.state[id] = twoqAbsent
 	p.went(id)
