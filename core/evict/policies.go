@@ -16,4 +16,12 @@ var policies = [...]Info{
 		Name: "clockproplus", Title: "CLOCK-Pro+", Paper: "Jiang, Chen, Zhang, USENIX ATC 2005; Li, SYSTOR 2019", Online: true,
 		build: newClockProPlus,
 	},
+	{
+		Name: "wtinylfu", Title: "W-TinyLFU", Paper: "Einziger, Friedman, Manes, ACM TOS 13(4), 2017", Online: true,
+		Random: true, Params: map[string]string{"window": "0.01"}, build: newWTinyLFU,
+	},
+	{
+		Name: "wtinylfu-adaptive", Title: "W-TinyLFU, adaptive", Paper: "Einziger, Eytan, Friedman, Manes, Middleware 2018",
+		Online: true, Random: true, Params: map[string]string{"window": "0.01"}, build: newAdaptiveWTinyLFU,
+	},
 }
