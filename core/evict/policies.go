@@ -24,4 +24,8 @@ var policies = [...]Info{
 		Name: "wtinylfu-adaptive", Title: "W-TinyLFU, adaptive", Paper: "Einziger, Eytan, Friedman, Manes, Middleware 2018",
 		Online: true, Random: true, Params: map[string]string{"window": "0.01"}, build: newAdaptiveWTinyLFU,
 	},
+	{
+		Name: "lruk", Title: "LRU-K", Paper: "O'Neil, O'Neil, Weikum, SIGMOD 1993", Online: true,
+		Params: map[string]string{"k": "2", "memory": "1"}, build: newLRUK,
+	},
 }
