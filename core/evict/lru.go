@@ -18,16 +18,12 @@ func (p *lru) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 	noHits(hits, len(ids))
 	for i, id := range ids {
 		if p.resident[id] {
-			p.list.touch(p.at, id)
+			p.Hit(id)
 			setHit(hits, i)
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
