@@ -6,4 +6,12 @@ var policies = [...]Info{
 		Name: "lru", Title: "LRU", Paper: "Mattson et al., IBM Systems Journal 9(2), 1970", Online: true,
 		build: newLRU,
 	},
+	{
+		Name: "opt", Title: "OPT", Paper: "Belady, IBM Systems Journal 5(2), 1966",
+		build: newOPT,
+	},
+	{
+		Name: "gdsf", Title: "GDSF", Paper: "Cherkasova, HP Labs HPL-98-69, 1998", Online: true,
+		build: newGDSF,
+	},
 }
