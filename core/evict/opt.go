@@ -1,6 +1,9 @@
 package evict
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // opt throws out what will not be asked for the longest, which no policy can beat that lets everything in and counts objects.
 // It knows nothing of sizes: where bytes count it is no bound, see PFOOL. Of what is never asked for again, the one that was
@@ -144,8 +147,8 @@ func (p positions) add(n uint32) {
 // takeLargest takes the largest number out. There must be one.
 func (p positions) takeLargest() uint32 {
 	var n uint32
-	for i := len(p) - 1; i >= 0; i-- {
-		n = n<<6 | uint32(bits.Len64(p[i][n])-1)
+	for _, level := range slices.Backward(p) {
+		n = n<<6 | uint32(bits.Len64(level[n])-1)
 	}
 	at := n
 	for _, level := range p {

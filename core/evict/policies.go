@@ -14,4 +14,9 @@ var policies = [...]Info{
 		Name: "gdsf", Title: "GDSF", Paper: "Cherkasova, HP Labs HPL-98-69, 1998", Online: true,
 		build: newGDSF,
 	},
+	{
+		Name: "lecar", Title: "LeCaR", Paper: "Vietri et al., HotStorage 2018", Online: true, Random: true,
+		Params: map[string]string{"rate": "0.45", "discount": "0.005", "keep": "0"},
+		build:  newLeCaR,
+	},
 }
