@@ -33,7 +33,7 @@ const (
 )
 
 func newLIRS(s Spec) (Policy, error) {
-	past, err := s.float("memory", 0, 1000)
+	past, err := s.float("ghost", 0, 1000)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func newLRUK(s Spec) (Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	past, err := s.float("memory", 0, 1000)
+	past, err := s.float("ghost", 0, 1000)
 	if err != nil {
 		return nil, err
 	}

@@ -72,4 +72,17 @@ var policies = [...]Info{
 		Name: "lruk", Title: "LRU-K", Paper: "O'Neil et al., SIGMOD 1993", Online: true,
 		Params: map[string]string{"k": "2", "ghost": "1"}, build: newLRUK,
 	},
+	{
+		Name: "opt", Title: "OPT", Paper: "Belady, IBM Systems Journal 5(2), 1966",
+		build: newOPT,
+	},
+	{
+		Name: "gdsf", Title: "GDSF", Paper: "Cherkasova, HP Labs HPL-98-69, 1998", Online: true,
+		build: newGDSF,
+	},
+	{
+		Name: "lecar", Title: "LeCaR", Paper: "Vietri et al., HotStorage 2018", Online: true, Random: true,
+		Params: map[string]string{"rate": "0.45", "discount": "0.005", "keep": "0"},
+		build:  newLeCaR,
+	},
 }
