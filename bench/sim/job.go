@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -64,9 +63,6 @@ type job struct {
 	err       error
 }
 
-// compare orders jobs by how long they take, roughly: larger caches have more memory to walk over.
-func (j *job) compare(other *job) int { return cmp.Compare(j.capacity, other.capacity) }
-
 // run replays the stream. What the policy does wrong is in j.err.
 func (j *job) run(ctx context.Context) {
 	at := 0
@@ -84,6 +80,31 @@ func (j *job) run(ctx context.Context) {
 		defer c.Close() //nolint:errcheck // what it came to is known by then
 	}
 	j.err = j.replay(ctx, p, &at)
+}
+
+// runCurve does jobs that differ in nothing but their capacity.
+func runCurve(jobs []*job) {
+	first := jobs[0]
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			for _, j := range jobs {
+				j.err = fmt.Errorf("it panicked: %v", trouble)
+			}
+		}
+	}()
+	capacities := make([]uint64, len(jobs))
+	for i, j := range jobs {
+		capacities[i] = j.capacity
+	}
+	start := time.Now()
+	points := first.policy.Curve(first.stream.ids, first.stream.sizes, capacities, first.bytes)
+	elapsed := time.Since(start) / time.Duration(len(jobs))
+	for i, j := range jobs {
+		j.misses, j.missBytes, j.elapsed = uint64(points[i].Misses), points[i].MissBytes, elapsed
+		if j.policy.New != nil { // it is a policy, of caches that hold objects
+			j.evictions = j.misses - min(j.capacity, uint64(j.stream.objects))
+		}
+	}
 }
 
 // replay leaves in at where the batch begins that the policy is in.

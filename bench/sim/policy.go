@@ -15,6 +15,17 @@ type Policy struct {
 	// New returns it for one cache. It is called by several goroutines at the same time. What it returns is closed after
 	// use where it has a Close, and asked for its error where it is Failing.
 	New func(evict.Spec) (evict.Policy, error)
+	// Curve, if not nil, tells what caches of several sizes miss, all at once. It is used where it is faster than New, and
+	// where New is nil: then it is no policy but a bound. sizes may be nil.
+	Curve func(ids, sizes []uint32, capacities []uint64, bytes bool) []evict.Point
+}
+
+// fromCurve is how many sizes a curve must have to be faster than one cache after the other.
+const fromCurve = 48
+
+// atOnce reports whether Curve is to be used for so many sizes.
+func (p *Policy) atOnce(sizes int, bytes bool) bool {
+	return p.Curve != nil && (p.New == nil || sizes >= fromCurve && !bytes)
 }
 
 // Failing is implemented by policies that can fail while they run. After an error, what they say does not count.
@@ -23,8 +34,15 @@ type Failing interface {
 }
 
 // Native returns the policy that core/evict knows by that name, which may have parameters behind it: "slru:segments=2".
+// "pfoo-l" is the bound of evict.PFOOL.
 func Native(name string) (Policy, error) {
 	p := Policy{Name: name, New: func(s evict.Spec) (evict.Policy, error) { return evict.New(name, s) }}
+	switch name {
+	case boundName:
+		return Policy{Name: name, Curve: evict.PFOOL}, nil
+	case "lru":
+		p.Curve = evict.LRUCurve
+	}
 	// A cache of one object shows what is wrong with the name or the parameters.
 	if _, err := p.New(evict.Spec{Objects: 1, Capacity: 1}); err != nil {
 		return Policy{}, err
@@ -96,7 +114,17 @@ func everyName() []string {
 const (
 	worstName = "fifo"
 	bestName  = "opt"
+	boundName = "pfoo-l"
 )
+
+// bestOf returns the name of what nothing misses less than: objects of the same size have an optimum that can be found, of
+// others a bound is known.
+func bestOf(bytes bool) string {
+	if bytes {
+		return boundName
+	}
+	return bestName
+}
 
 // withGapPolicies are o.Policies, and behind them those that only Result.Gap wants.
 func (o *Options) withGapPolicies() []Policy {
@@ -104,13 +132,15 @@ func (o *Options) withGapPolicies() []Policy {
 	if !o.Gap {
 		return all
 	}
-	for _, name := range []string{worstName, bestName} {
+	for _, name := range []string{worstName, bestOf(o.Bytes)} {
 		if slices.ContainsFunc(all, func(p Policy) bool { return p.Name == name }) {
 			continue
 		}
-		if p, err := Native(name); err == nil {
-			all = append(all, p)
+		p, err := Native(name)
+		if err != nil {
+			panic(err) // there are such policies
 		}
+		all = append(all, p)
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,9 +63,7 @@ func referenceFile(name string) string {
 func exactly(algo string, bytes bool, size uint64) string {
 	names := map[string]string{"FIFO": "fifo", "LRU": "lru", "Clock": "clock", "Sieve": "sieve"}
 	if !bytes {
-		for theirs, ours := range map[string]string{"ARC": "arc", "TwoQ": "2q", "SLRU": "slru", "LFU": "lfu", "Belady": "opt"} {
-			names[theirs] = ours
-		}
+		maps.Copy(names, map[string]string{"ARC": "arc", "TwoQ": "2q", "SLRU": "slru", "LFU": "lfu", "Belady": "opt"})
 		if size >= 20 { // below, theirs admits nothing
 			names["S3FIFO"] = "s3fifo"
 		}

@@ -45,8 +45,9 @@ type Result struct {
 	ByteMissRatio float64 `json:"byte_miss_ratio"`
 	// Evictions is how many objects came in and were thrown out. One that a policy does not let in counts.
 	Evictions uint64 `json:"evictions"`
-	// Gap is how much of the way from FIFO's misses to OPT's the policy goes: 1 is OPT, less than 0 is worse than FIFO. nil
-	// where that was not asked for, or where there is next to no way.
+	// Gap is how much of the way from FIFO's misses to OPT's the policy goes: 1 is OPT, less than 0 is worse than FIFO. Where
+	// caches hold bytes, OPT is no optimum, and the way is that to the bound of PFOO-L. nil where that was not asked for, or
+	// where there is next to no way.
 	Gap *float64 `json:"gap_closed,omitempty"`
 	// MreqPerS is how many million requests were replayed in a second.
 	MreqPerS float64 `json:"mreq_per_s"`
@@ -162,7 +163,7 @@ const leastGap = 1e-4
 func (r *Report) fillGap() {
 	for i := range r.Results {
 		p := &r.Results[i]
-		worst, best := r.Find(worstName, p.CacheSize), r.Find(bestName, p.CacheSize)
+		worst, best := r.Find(worstName, p.CacheSize), r.Find(bestOf(r.SizeMode == "byte"), p.CacheSize)
 		if worst == nil || best == nil || p.Error+worst.Error+best.Error != "" || worst.MissRatio-best.MissRatio < leastGap {
 			continue
 		}

@@ -2,6 +2,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ type Options struct {
 	Sizes    []Size
 	// Bytes makes caches hold bytes. Else every object counts 1, whatever the trace says of its size.
 	Bytes bool
-	// Gap fills in Result.Gap; FIFO and OPT run for it where they are not among Policies.
+	// Gap fills in Result.Gap; FIFO and OPT, or PFOO-L with Bytes, run for it where they are not among Policies.
 	Gap bool
 	// Sample is the share of the objects that is looked at, and scales the caches: see Estimate. 0 looks at all.
 	Sample float64
@@ -106,7 +107,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			}
 		}
 	}
-	if err := runJobs(ctx, jobs, &o); err != nil {
+	if err := runTasks(ctx, o.tasks(jobs, len(capacities), len(streams)), len(jobs), &o); err != nil {
 		return nil, err
 	}
 	return newReport(&o, capacities, len(policies), streams, jobs), nil
@@ -142,24 +143,62 @@ func (o *Options) capacities() ([]uint64, error) {
 	return slices.Compact(all), nil
 }
 
-// runJobs runs them on o.Workers goroutines, those of the largest caches first, so that none is left at the end on its own.
-func runJobs(ctx context.Context, jobs []*job, o *Options) error {
-	order := slices.Clone(jobs)
-	slices.SortStableFunc(order, func(a, b *job) int { return b.compare(a) })
+// task is what one worker does at a time: one cache, or all of a policy that tells all sizes at once.
+type task []*job
+
+// tasks puts jobs together that are done at once. jobs are in the order policies, capacities, streams.
+func (o *Options) tasks(jobs []*job, capacities, streams int) []task {
+	var all []task
+	for of := range slices.Chunk(jobs, capacities*streams) {
+		if !of[0].policy.atOnce(capacities, o.Bytes) {
+			for _, j := range of {
+				all = append(all, task{j})
+			}
+			continue
+		}
+		for i := range streams {
+			var t task
+			for j := i; j < len(of); j += streams {
+				t = append(t, of[j])
+			}
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+func (t task) run(ctx context.Context) {
+	if t[0].policy.atOnce(len(t), t[0].bytes) {
+		runCurve(t)
+	} else {
+		t[0].run(ctx)
+	}
+}
+
+// compare orders tasks by how long they take, roughly: larger caches have more memory to walk over, and those of all sizes
+// have most to do.
+func (t task) compare(other task) int {
+	return cmp.Or(cmp.Compare(len(t), len(other)), cmp.Compare(t[0].capacity, other[0].capacity))
+}
+
+// runTasks runs them on o.Workers goroutines, the longest first, so that none is left at the end on its own.
+func runTasks(ctx context.Context, tasks []task, jobs int, o *Options) error {
+	slices.SortStableFunc(tasks, func(a, b task) int { return b.compare(a) })
 	var (
 		next    atomic.Int64
 		workers sync.WaitGroup
 		mu      sync.Mutex // of done and of the calls of Progress
-		done    = Progress{Jobs: len(jobs)}
+		done    = Progress{Jobs: jobs}
 		start   = time.Now()
 	)
-	for range min(o.Workers, len(jobs)) {
+	for range min(o.Workers, len(tasks)) {
 		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(order)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				order[i].run(ctx)
+			for i := next.Add(1) - 1; i < int64(len(tasks)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				t := tasks[i]
+				t.run(ctx)
 				mu.Lock()
-				done.Done++
-				done.Requests += uint64(len(order[i].stream.ids))
+				done.Done += len(t)
+				done.Requests += uint64(len(t) * len(t[0].stream.ids))
 				done.Elapsed = time.Since(start)
 				if o.Progress != nil {
 					o.Progress(done)

@@ -251,6 +251,51 @@ func TestGap(t *testing.T) {
 	}
 }
 
+func TestGapIsWhatFIFOAndTheBestLeave(t *testing.T) {
+	for _, bytes := range []bool{false, true} {
+		best := bestOf(bytes)
+		o := Options{Trace: made(5, 30_000, 2000), Policies: mustPolicies(t, "lru", best, "fifo"), Sizes: mustSizes(t, "5%", "20%"), Bytes: bytes, Gap: true}
+		all, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Policies = o.Policies[:1]
+		alone, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(alone.Results) != 2 {
+			t.Errorf("bytes %v: results are %+v, want those of LRU alone", bytes, alone.Results)
+		}
+		for i, p := range alone.Results {
+			if q := all.Results[i]; p.Gap == nil || q.Gap == nil || *p.Gap != *q.Gap || *p.Gap <= 0 || *p.Gap >= 1 {
+				t.Errorf("bytes %v: gap of LRU at %d is %v and %v, want something between 0 and 1", bytes, p.CacheSize, p.Gap, q.Gap)
+			}
+			if up, down := all.Find(best, p.CacheSize), all.Find("fifo", p.CacheSize); *up.Gap != 1 || *down.Gap != 0 {
+				t.Errorf("bytes %v: gaps of the ends are %v and %v", bytes, *up.Gap, *down.Gap)
+			}
+		}
+	}
+}
+
+func TestCurveIsTheSameAsOneCacheAfterTheOther(t *testing.T) {
+	lru := mustPolicies(t, "lru")[0]
+	slow := Policy{Name: "slow", New: lru.New}
+	for _, n := range []int{fromCurve - 1, 2 * fromCurve} {
+		r, err := Run(t.Context(), Options{Trace: made(2, 50_000, 9000), Policies: []Policy{lru, slow}, Sizes: CurveSizes(n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range r.CacheSizes() {
+			got, want := *r.Find("lru", size), *r.Find("slow", size)
+			got.MreqPerS, got.Policy = want.MreqPerS, want.Policy
+			if got != want {
+				t.Errorf("at once it is %+v, want %+v", got, want)
+			}
+		}
+	}
+}
+
 func TestParsePolicies(t *testing.T) {
 	guest := func(name string) (Policy, bool, error) {
 		if name == "broken.wasm" {

@@ -17,6 +17,7 @@ import (
 type simFlags struct {
 	read             trace.Options
 	policies, sizes  []string
+	noCache          bool
 	bytes, noGap     bool
 	curve            int
 	sample           float64
@@ -36,7 +37,7 @@ func (a *app) simCommand() *cobra.Command {
 		Short: "Tell what eviction policies miss on a trace",
 		Long: `Replay a trace through caches, one for each policy and size, and tell what they miss. The form of the trace is
 guessed; "edgecache trace info" says as what it is read. GAP CLOSED is how much of the way from FIFO's misses to those of
-OPT, which knows the future, a policy goes. What went wrong and what "--baseline" finds goes to standard error; the command
+OPT, which knows the future, a policy goes; with --bytes to PFOO-L, below which no policy can miss. What went wrong and what "--baseline" finds goes to standard error; the command
 ends with 1 if an assertion does not hold, a policy failed, or one misses more than in the baseline.`,
 		Example: `  edgecache sim trace.zst                                  # all policies at 0.1 %, 1 % and 10 % of the objects
   edgecache sim trace.zst -p lru,sieve,s3fifo -s 1000,5%    # these, and these sizes
@@ -56,7 +57,7 @@ ends with 1 if an assertion does not hold, a policy failed, or one misses more t
 	flags.IntVar(&f.seeds, "samples", 5, "`number` of samples")
 	flags.Uint64Var(&f.seed, "seed", 0, "`seed` of policies that choose at random, and of samples")
 	flags.IntVar(&f.workers, "workers", 0, "`number` of caches that run at a time (default: one for each processor)")
-	flags.BoolVar(&f.noGap, "no-gap", false, "leave FIFO and OPT out where no policy asked for needs them")
+	flags.BoolVar(&f.noGap, "no-gap", false, "leave GAP CLOSED out, for which FIFO and OPT run too")
 	flags.BoolVar(&f.json, "json", false, "print JSON, which --baseline reads")
 	flags.BoolVar(&f.csv, "csv", false, "print CSV")
 	flags.StringVar(&f.svg, "svg", "", "write curves to this `file` too")
@@ -65,7 +66,8 @@ ends with 1 if an assertion does not hold, a policy failed, or one misses more t
 	flags.StringVar(&f.baseline, "baseline", "", "compare with this `file`, written with --json")
 	flags.Float64Var(&f.tolerance, "tolerance", 0.001, "how much larger than in the baseline a miss `ratio` may be")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
-	bindTraceOptions(cmd, &f.read)
+	bindReadOptions(cmd, &f.read)
+	flags.BoolVar(&f.noCache, "no-cache", false, "neither use nor write the file beside the trace that keeps what was read for the next time")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.sim(cmd.Context(), &f, args[0], flags.Changed("size"))
 	}
@@ -84,6 +86,7 @@ func (a *app) sim(ctx context.Context, f *simFlags, path string, givenSizes bool
 			return err
 		}
 	}
+	f.read.Cache = !f.noCache
 	if o.Trace, err = trace.Load(ctx, path, f.read); err != nil {
 		return err
 	}
