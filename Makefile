@@ -14,10 +14,11 @@ FUZZTIME ?= 5s
 ALONE    := TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork
 BENCHCOUNT ?= 15
 LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
+TRACES   ?= $(CURDIR)/../shared/traces # public traces for "make sim-check", which is skipped without
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check size docs bench bench-peers bench-wire demo tools servers bootstrap dist clean
+.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check sim-check size docs bench bench-peers bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -101,6 +102,10 @@ bench-peers:
 bench-wire: build servers
 	$(GO) run ./bench/wire -- --no-plugins
 	$(GO) run ./bench/wire -idle 100 --
+
+## sim-check: misses of the policies on public traces, compared with those of other simulators (TRACES=folder)
+sim-check:
+	EDGECACHE_TRACES=$(strip $(TRACES)) $(GO) test -count=1 -run Reference -v ./bench/sim
 
 ## demo: replay an access log through the cache in front of a private Redis, and check what the plugins report (LOG=file)
 demo: build servers

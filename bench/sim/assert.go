@@ -91,6 +91,9 @@ func (a *Assertion) value(p *Result) (v float64, ok bool) {
 	case "misses":
 		return float64(p.Misses), true
 	case "evictions":
+		if p.Bound {
+			return math.NaN(), true
+		}
 		return float64(p.Evictions), true
 	case "mreq":
 		return p.MreqPerS, true

@@ -64,7 +64,7 @@ func (r *Report) writeHTMLTable(b *strings.Builder, size uint64) {
 			continue
 		}
 		fmt.Fprintf(b, "<tr><td>%s<td>%.4f<td>%.4f%s<td>%s<td>%s<td>%.1f</tr>\n", policy, p.MissRatio, p.ByteMissRatio,
-			strings.ReplaceAll(strings.TrimSuffix("\t"+p.bandCells(), "\t"), "\t", "<td>"), p.gapCell(), grouped(p.Evictions), p.MreqPerS)
+			strings.ReplaceAll(strings.TrimSuffix("\t"+p.bandCells(), "\t"), "\t", "<td>"), p.gapCell(), p.evictionsCell(), p.MreqPerS)
 	}
 	b.WriteString("</table></div></details>\n")
 }

@@ -43,6 +43,8 @@ type Result struct {
 	// MissRatio and ByteMissRatio are shares of the requests, and of the bytes asked for.
 	MissRatio     float64 `json:"miss_ratio"`
 	ByteMissRatio float64 `json:"byte_miss_ratio"`
+	// Bound says that this is no policy but what no policy misses less than. It has no evictions.
+	Bound bool `json:"bound,omitempty"`
 	// Evictions is how many objects came in and were thrown out. One that a policy does not let in counts.
 	Evictions uint64 `json:"evictions"`
 	// Gap is how much of the way from FIFO's misses to OPT's the policy goes: 1 is OPT, less than 0 is worse than FIFO. Where
@@ -108,7 +110,7 @@ func newReport(o *Options, capacities []uint64, policies int, streams []*stream,
 // newResult sums up the jobs of one policy and size, one for each sample, or one for all. expected is how many requests the
 // trace has.
 func newResult(jobs []*job, capacity uint64, expected int) Result {
-	r := Result{Policy: jobs[0].policy.Name, CacheSize: capacity}
+	r := Result{Policy: jobs[0].policy.Name, CacheSize: capacity, Bound: jobs[0].policy.New == nil}
 	var bytes, missBytes uint64
 	var seconds float64
 	for _, j := range jobs {

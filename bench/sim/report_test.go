@@ -24,6 +24,7 @@ func small() *Report {
 			{Policy: "./mine.wasm", CacheSize: 98_765, Requests: 20_000, Misses: 5_000, MissRatio: 0.25, ByteMissRatio: 0.42, Evictions: 4_000, MreqPerS: 33},
 			{Policy: "sieve", CacheSize: 9876, Requests: 20_000, Misses: 12_000, MissRatio: 0.6, ByteMissRatio: 0.7, Evictions: 11_900, Gap: share(0.5), MreqPerS: 88},
 			{Policy: "sieve", CacheSize: 98_765, Requests: 20_000, Misses: 4_000, MissRatio: 0.2, ByteMissRatio: 0.3, Evictions: 3_900, Gap: share(0.62), MreqPerS: 77},
+			{Policy: "pfoo-l", CacheSize: 9876, Bound: true, Requests: 20_000, Misses: 9_000, MissRatio: 0.45, ByteMissRatio: 0.6, Gap: share(1), MreqPerS: 8},
 		},
 	}
 }
@@ -185,6 +186,7 @@ func TestAssertions(t *testing.T) {
 		{"sieve.misses<12001", nil},
 		{"sieve.gap>=50%", nil},
 		{"sieve.evictions>3899", nil},
+		{"pfoo-l.evictions<1", []string{"pfoo-l.evictions<1: at size 9876 it is NaN"}},
 		{"sieve.mreq>70", nil},
 		{"./mine.wasm@98765.miss<1", nil},
 		{"./mine.wasm.gap>0", []string{"./mine.wasm.gap>0: at size 9876 the policy failed", "./mine.wasm.gap>0: at size 98765 it is NaN"}},
@@ -217,7 +219,7 @@ func TestCompare(t *testing.T) {
 	now.Results[1].ByteMissRatio += 0.0005
 	now.Results[3].Error = "it trapped"
 	now.Results[5].MissRatio -= 0.1
-	now.Results = append(now.Results[:4], now.Results[5])
+	now.Results = append(now.Results[:4], now.Results[5:]...)
 	got, err := now.Compare(small(), 0.001)
 	if err != nil {
 		t.Fatal(err)

@@ -31,6 +31,9 @@ func (r *Report) WriteCSV(w io.Writer) error {
 		}
 		row = append(row, strconv.FormatUint(p.Requests, 10), strconv.FormatUint(p.Misses, 10), six(p.MissRatio),
 			six(p.ByteMissRatio), fmt.Sprintf("%.2f", p.MreqPerS), strconv.FormatUint(p.Evictions, 10), "")
+		if p.Bound {
+			row[len(row)-2] = ""
+		}
 		if p.Gap != nil {
 			row[len(row)-1] = six(*p.Gap)
 		}
@@ -77,8 +80,8 @@ func (r *Report) WriteTable(out io.Writer) error {
 			if p.Error != "" {
 				continue
 			}
-			fmt.Fprintf(w, "%.4f\t%.4f\t%s%s\t%d\t%.1f\t  %s\n",
-				p.MissRatio, p.ByteMissRatio, p.bandCells(), p.gapCell(), p.Evictions, p.MreqPerS, p.Policy)
+			fmt.Fprintf(w, "%.4f\t%.4f\t%s%s\t%s\t%.1f\t  %s\n",
+				p.MissRatio, p.ByteMissRatio, p.bandCells(), p.gapCell(), p.evictionsCell(), p.MreqPerS, p.Policy)
 		}
 		// The columns of each size are for themselves.
 		if err := w.Flush(); err != nil {
@@ -101,6 +104,13 @@ func (p *Result) bandCells() string {
 	}
 	raw, adjusted := p.Estimate.Raw, p.Estimate.Adjusted
 	return fmt.Sprintf("%.4f-%.4f\t%.4f\t%.4f-%.4f\t", raw.Low, raw.High, adjusted.Ratio, adjusted.Low, adjusted.High)
+}
+
+func (p *Result) evictionsCell() string {
+	if p.Bound {
+		return "-"
+	}
+	return grouped(p.Evictions)
 }
 
 func (p *Result) gapCell() string {
