@@ -60,11 +60,7 @@ func (p *clockProPlus) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
@@ -104,7 +100,7 @@ func (p *clockProPlus) Insert(id, size uint32) bool {
 
 // runCold moves the cold hand past one object, which is thrown out if it has no mark.
 func (p *clockProPlus) runCold() {
-	if p.handCold == nobody {
+	for p.handCold == nobody {
 		p.runHot(nobody)
 		p.findCold()
 	}
@@ -187,14 +183,16 @@ func (p *clockProPlus) missed(id uint32) {
 	p.target = min(p.target+step, p.most)
 }
 
-// endTest ends the test of an object, if it is in one.
+// endTest ends the test of an object, if it is in one. Nobody is told of one that is coming in right now.
 func (p *clockProPlus) endTest(id uint32) {
 	switch p.state[id] & clockProKinds {
 	case clockProColdTest:
 		p.become(id, clockProCold|p.state[id]&clockProMark)
 	case clockProPast:
 		p.leave(id)
-		p.forgot(id)
+		if id != p.last {
+			p.forgot(id)
+		}
 	}
 }
 

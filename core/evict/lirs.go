@@ -55,11 +55,7 @@ func (p *lirs) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
@@ -88,19 +84,18 @@ func (p *lirs) Insert(id, size uint32) bool {
 	if !p.fits(size) {
 		return false
 	}
-	warm := p.hot+p.weigh(size) <= p.maxHot && !p.full(size)
+	heats := p.hot+p.weigh(size) <= p.maxHot && !p.full(size)
+	if p.status[id]&lirsStatus == lirsMemory {
+		p.drop(&p.memories, p.off, id)
+		p.unstack(id)
+		heats = true
+	}
 	for p.full(size) {
 		p.evict()
 	}
-	known := p.status[id]&lirsStatus == lirsMemory
-	if known {
-		p.drop(&p.memories, p.off, id)
-		p.stack.touch(p.on, id)
-	} else {
-		p.stackUp(id)
-	}
 	p.came(id, size)
-	if known || warm {
+	p.stackUp(id)
+	if heats {
 		p.heat(id)
 		return true
 	}

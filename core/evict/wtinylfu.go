@@ -84,11 +84,7 @@ func (p *wTinyLFU) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
@@ -112,7 +108,8 @@ func (p *wTinyLFU) Insert(id, size uint32) bool {
 	if !p.fits(size) {
 		return false
 	}
-	if p.in[id] >= tinyFading {
+	known := p.in[id] >= tinyFading
+	if known {
 		p.fading[p.in[id]-tinyFading].remove(p.at, id)
 	}
 	p.count(id)
@@ -123,11 +120,14 @@ func (p *wTinyLFU) Insert(id, size uint32) bool {
 		p.asked.grow(p.most)
 	}
 	p.join(&p.window, tinyWindow, id)
-	p.evict(p.leaveWindow())
+	in := p.evict(p.leaveWindow(), id)
+	if !in && known {
+		p.fade(id)
+	}
 	if p.climber != nil {
 		p.climb(false)
 	}
-	return p.Contains(id)
+	return in
 }
 
 // protect protects an object that is on probation, if it is not too large for that.
@@ -164,24 +164,30 @@ func (p *wTinyLFU) leaveWindow() uint32 {
 	return first
 }
 
-// evict throws out until what is there fits. candidate and those that are newer than it have just come from the window.
-func (p *wTinyLFU) evict(candidate uint32) {
+// evict throws out until what is there fits, and reports whether coming, which is new, stays. candidate and those that are
+// newer than it have just come from the window.
+func (p *wTinyLFU) evict(candidate, coming uint32) (stays bool) {
+	stays = true
 	for p.used > p.spec.Capacity {
 		p.filled = true
-		victim, from := p.victim()
+		loser, from := p.victim()
 		switch {
-		case candidate == nobody || candidate == victim:
+		case candidate == nobody || candidate == loser:
 			candidate = nobody
-			p.throwOut(victim, from)
-		case p.admits(candidate, victim):
+		case p.admits(candidate, loser):
 			candidate = p.at[candidate].newer
-			p.throwOut(victim, from)
 		default:
-			loser := candidate
-			candidate = p.at[candidate].newer
-			p.throwOut(loser, &p.probation)
+			loser, from, candidate = candidate, &p.probation, p.at[candidate].newer
 		}
+		p.leave(loser, from)
+		if loser == coming {
+			stays = false
+			continue
+		}
+		p.told(loser)
+		p.fade(loser)
 	}
+	return stays
 }
 
 // victim returns who goes if nothing else is said: the oldest on probation, else of the protected, else of the window.
@@ -204,20 +210,20 @@ func (p *wTinyLFU) admits(candidate, victim uint32) bool {
 	return n > p.asked.of(victim) || n >= warm && p.random.Uint64()>>(64-chance) == 0
 }
 
-// throwOut throws an object out of one of the parts.
-func (p *wTinyLFU) throwOut(id uint32, from *segment) {
+// leave takes a resident out of one of the parts.
+func (p *wTinyLFU) leave(id uint32, from *segment) {
 	p.drop(from, p.at, id)
+	p.in[id] = tinyNone
+	p.resident--
 	p.went(id)
-	p.told(id)
-	p.fade(id)
 }
 
-// fade remembers an object that is not resident any more until the halving that makes its count zero.
+// fade remembers an object, which is in no list, until the halving that makes its count zero.
 func (p *wTinyLFU) fade(id uint32) {
-	p.resident--
 	n := p.asked.of(id)
 	if n == 0 {
-		p.forget(id)
+		p.in[id] = tinyNone
+		p.forgot(id)
 		return
 	}
 	list := (p.asked.halvings + uint64(bits.Len(uint(n)))) % tinyFades
@@ -233,7 +239,8 @@ func (p *wTinyLFU) count(id uint32) {
 	for faded := &p.fading[p.asked.halvings%tinyFades]; faded.n > 0; {
 		id := faded.tail
 		faded.remove(p.at, id)
-		p.forget(id)
+		p.in[id] = tinyNone
+		p.forgot(id)
 	}
 }
 
@@ -243,12 +250,6 @@ func (p *wTinyLFU) objects() uint64 {
 		return p.spec.Capacity
 	}
 	return max(p.most, 1)
-}
-
-// forget forgets an object that is in no list.
-func (p *wTinyLFU) forget(id uint32) {
-	p.in[id] = tinyNone
-	p.forgot(id)
 }
 
 // climb tells the climber of a request once the cache is full, and moves the border between window and main as it says.
@@ -304,13 +305,12 @@ func (p *wTinyLFU) join(s *segment, in uint8, id uint32) {
 func (p *wTinyLFU) Remove(id uint32) {
 	switch p.in[id] {
 	case tinyWindow:
-		p.drop(&p.window, p.at, id)
+		p.leave(id, &p.window)
 	case tinyProbation:
-		p.drop(&p.probation, p.at, id)
+		p.leave(id, &p.probation)
 	default:
-		p.drop(&p.protected, p.at, id)
+		p.leave(id, &p.protected)
 	}
-	p.went(id)
 	p.fade(id)
 }
 
