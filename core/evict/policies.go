@@ -50,4 +50,39 @@ var policies = [...]Info{
 		Name: "slru", Title: "SLRU", Paper: "Karedla, Love and Wherry, Computer 27(3), 1994", Online: true,
 		Params: map[string]string{"segments": "4"}, build: newSLRU,
 	},
+	{Name: "arc", Title: "ARC", Paper: "Megiddo and Modha, FAST 2003", Online: true, build: newARC},
+	{Name: "car", Title: "CAR", Paper: "Bansal and Modha, FAST 2004", Online: true, build: newCAR},
+	{
+		Name: "lirs", Title: "LIRS", Paper: "Jiang and Zhang, SIGMETRICS 2002", Online: true,
+		Params: map[string]string{"ghost": "10"}, build: newLIRS,
+	},
+	{
+		Name: "clockproplus", Title: "CLOCK-Pro+", Paper: "Jiang et al., USENIX ATC 2005; Li, SYSTOR 2019", Online: true,
+		build: newClockProPlus,
+	},
+	{
+		Name: "wtinylfu", Title: "W-TinyLFU", Paper: "Einziger et al., ACM TOS 13(4), 2017", Online: true,
+		Random: true, Params: map[string]string{"window": "0.01"}, build: newWTinyLFU,
+	},
+	{
+		Name: "wtinylfu-adaptive", Title: "W-TinyLFU, adaptive", Paper: "Einziger et al., Middleware 2018",
+		Online: true, Random: true, Params: map[string]string{"window": "0.01"}, build: newAdaptiveWTinyLFU,
+	},
+	{
+		Name: "lruk", Title: "LRU-K", Paper: "O'Neil et al., SIGMOD 1993", Online: true,
+		Params: map[string]string{"k": "2", "ghost": "1"}, build: newLRUK,
+	},
+	{
+		Name: "opt", Title: "OPT", Paper: "Belady, IBM Systems Journal 5(2), 1966",
+		build: newOPT,
+	},
+	{
+		Name: "gdsf", Title: "GDSF", Paper: "Cherkasova, HP Labs HPL-98-69, 1998", Online: true,
+		build: newGDSF,
+	},
+	{
+		Name: "lecar", Title: "LeCaR", Paper: "Vietri et al., HotStorage 2018", Online: true, Random: true,
+		Params: map[string]string{"rate": "0.45", "discount": "0.005", "keep": "0"},
+		build:  newLeCaR,
+	},
 }
