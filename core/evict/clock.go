@@ -56,8 +56,7 @@ func (p *clock) evict() {
 		p.turns[p.list.tail]--
 		p.list.touch(p.at, p.list.tail)
 	}
-	id := p.list.tail
-	p.list.remove(p.at, id)
+	id := p.list.pop(p.at)
 	p.turns[id] = 0
 	p.threwOut(id)
 }

@@ -60,11 +60,7 @@ func (p *clockProPlus) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
@@ -104,9 +100,8 @@ func (p *clockProPlus) Insert(id, size uint32) bool {
 
 // runCold moves the cold hand past one object, which is thrown out if it has no mark.
 func (p *clockProPlus) runCold() {
-	if p.handCold == nobody {
+	for p.cold.n == 0 {
 		p.runHot(nobody)
-		p.findCold()
 	}
 	id := p.handCold
 	switch {
@@ -157,7 +152,7 @@ func (p *clockProPlus) runHot(id uint32) (found bool) {
 		case p.state[at] == clockProHot:
 			p.move(at, clockProCold|clockProCooled)
 			found = true
-		case p.state[at]&clockProKinds == clockProHot:
+		case p.isHot(at):
 			p.move(at, clockProHot)
 		default:
 			if p.state[at]&clockProMark != 0 {
@@ -187,15 +182,23 @@ func (p *clockProPlus) missed(id uint32) {
 	p.target = min(p.target+step, p.most)
 }
 
-// endTest ends the test of an object, if it is in one.
+// endTest ends the test of an object, if it is in one. Nobody is told of one that is coming in right now.
 func (p *clockProPlus) endTest(id uint32) {
 	switch p.state[id] & clockProKinds {
 	case clockProColdTest:
 		p.become(id, clockProCold|p.state[id]&clockProMark)
 	case clockProPast:
 		p.leave(id)
-		p.forgot(id)
+		if id != p.last {
+			p.forgot(id)
+		}
 	}
+}
+
+func (p *clockProPlus) isHot(id uint32) bool { return p.state[id]&clockProKinds == clockProHot }
+
+func (p *clockProPlus) isCold(id uint32) bool {
+	return p.state[id]&clockProKinds-clockProCold <= clockProColdTest-clockProCold
 }
 
 func (p *clockProPlus) inTest(id uint32) bool { return p.state[id]&clockProKinds >= clockProColdTest }
@@ -212,10 +215,7 @@ func (p *clockProPlus) findCold() {
 		p.handCold = nobody
 		return
 	}
-	if p.handCold == nobody {
-		p.handCold = p.clock.tail
-	}
-	for p.state[p.handCold]&clockProKinds-clockProCold > clockProColdTest-clockProCold {
+	for !p.isCold(p.handCold) {
 		p.handCold = p.newer(p.handCold)
 	}
 }
@@ -226,10 +226,7 @@ func (p *clockProPlus) findHot() {
 		p.handHot = nobody
 		return
 	}
-	if p.handHot == nobody {
-		p.handHot = p.clock.tail
-	}
-	for p.state[p.handHot]&clockProKinds != clockProHot {
+	for !p.isHot(p.handHot) {
 		at := p.handHot
 		p.handHot = p.newer(at)
 		p.endTest(at)
@@ -241,12 +238,6 @@ func (p *clockProPlus) findTest() {
 	if p.tests == 0 {
 		p.handTest = nobody
 		return
-	}
-	if p.handTest == nobody {
-		p.handTest = p.handHot
-	}
-	if p.handTest == nobody {
-		p.handTest = p.clock.tail
 	}
 	for !p.inTest(p.handTest) {
 		p.handTest = p.newer(p.handTest)
@@ -261,11 +252,20 @@ func (p *clockProPlus) newer(id uint32) uint32 {
 	return p.clock.tail
 }
 
-// enter puts id, which is not on the clock, at its head.
+// enter puts id, which is not on the clock, at its head. A hand that had nothing to point to finds it at once.
 func (p *clockProPlus) enter(id uint32, state uint8) {
 	p.clock.push(p.at, id)
 	p.state[id] = state
 	p.count(id, 1)
+	if p.handCold == nobody && p.isCold(id) {
+		p.handCold = id
+	}
+	if p.handHot == nobody && p.isHot(id) {
+		p.handHot = id
+	}
+	if p.handTest == nobody && p.inTest(id) {
+		p.handTest = id
+	}
 }
 
 // leave takes id off the clock. Hands on it move on.

@@ -43,8 +43,7 @@ func (p *fifo) Insert(id, size uint32) bool {
 }
 
 func (p *fifo) evict() {
-	id := p.list.tail
-	p.list.remove(p.at, id)
+	id := p.list.pop(p.at)
 	p.resident[id] = false
 	p.threwOut(id)
 }

@@ -6,7 +6,7 @@ package evict
 //
 // S. Jiang, X. Zhang, LIRS: An efficient low inter-reference recency set replacement policy to improve buffer cache
 // performance, SIGMETRICS 2002. The oldest of the queue goes first. The queue has 1 % of the cache, but no less than 2
-// objects; what is only remembered is bounded to a multiple of the cache, and the memory that is the oldest goes first.
+// objects; what is only remembered is bounded to a multiple of the cache, and what was thrown out first is forgotten first.
 // Where sizes count, all lengths are bytes. A second request right after the one that brought an object does not make it hot.
 type lirs struct {
 	base
@@ -33,7 +33,7 @@ const (
 )
 
 func newLIRS(s Spec) (Policy, error) {
-	past, err := s.float("ghost", 0, 1000)
+	past, err := s.float("ghost", 1, 1000)
 	if err != nil {
 		return nil, err
 	}
@@ -55,11 +55,7 @@ func (p *lirs) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
@@ -88,19 +84,18 @@ func (p *lirs) Insert(id, size uint32) bool {
 	if !p.fits(size) {
 		return false
 	}
-	warm := p.hot+p.weigh(size) <= p.maxHot && !p.full(size)
+	heats := p.hot+p.weigh(size) <= p.maxHot && !p.full(size)
+	if p.status[id]&lirsStatus == lirsMemory {
+		p.drop(&p.memories, p.off, id)
+		p.unstack(id)
+		heats = true
+	}
 	for p.full(size) {
 		p.evict()
 	}
-	known := p.status[id]&lirsStatus == lirsMemory
-	if known {
-		p.drop(&p.memories, p.off, id)
-		p.stack.touch(p.on, id)
-	} else {
-		p.stackUp(id)
-	}
 	p.came(id, size)
-	if known || warm {
+	p.stackUp(id)
+	if heats {
 		p.heat(id)
 		return true
 	}

@@ -44,8 +44,7 @@ func (p *lru) Insert(id, size uint32) bool {
 }
 
 func (p *lru) evict() {
-	id := p.list.tail
-	p.list.remove(p.at, id)
+	id := p.list.pop(p.at)
 	p.resident[id] = false
 	p.threwOut(id)
 }

@@ -16,15 +16,8 @@ type lruK struct {
 	young   list    // residents with fewer than k requests
 	past    segment
 	maxPast uint64
-	old     []lruKEntry // a heap of the other residents: that with the oldest k-th last request on top
-	place   []uint32    // by id, of those in the heap
-}
-
-// lruKEntry is an object with the time of its k-th last request, which may have become later since: that matters only once
-// it is on top.
-type lruKEntry struct {
-	when uint64
-	id   uint32
+	// old has the other residents by their k-th last request, which may have been later since: that matters only on top.
+	old heap
 }
 
 const (
@@ -46,7 +39,7 @@ func newLRUK(s Spec) (Policy, error) {
 	return &lruK{
 		base: newBase(s), k: k, asked: make([]uint64, k*s.Objects), in: make([]uint8, s.Objects),
 		at: make(nodes, s.Objects), young: newList(), past: newSegment(), maxPast: uint64(past * float64(s.Capacity)),
-		place: make([]uint32, s.Objects),
+		old: newHeap(s.Objects),
 	}, nil
 }
 
@@ -59,11 +52,7 @@ func (p *lruK) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
@@ -116,8 +105,7 @@ func (p *lruK) settle(id uint32) {
 		return
 	}
 	p.in[id] = lruKOld
-	p.old = append(p.old, lruKEntry{})
-	p.up(len(p.old)-1, lruKEntry{when: when, id: id})
+	p.old.push(id, rank{tie: when})
 }
 
 func (p *lruK) evict() {
@@ -126,7 +114,7 @@ func (p *lruK) evict() {
 		p.young.remove(p.at, id)
 	} else {
 		id = p.oldest()
-		p.take(0)
+		p.old.remove(id)
 	}
 	p.went(id)
 	p.told(id)
@@ -139,68 +127,16 @@ func (p *lruK) evict() {
 	}
 }
 
-// oldest brings what is on top of the heap up to date until that is really the oldest.
+// oldest brings what is on top of old up to date until that is really the oldest.
 func (p *lruK) oldest() uint32 {
 	for {
-		top := p.old[0]
-		when := p.kth(top.id)
-		if when == top.when {
-			return top.id
+		id := p.old.top()
+		when := rank{tie: p.kth(id)}
+		if p.old.rank(id) == when {
+			return id
 		}
-		p.down(0, lruKEntry{when: when, id: top.id})
+		p.old.fix(id, when)
 	}
-}
-
-// take takes an object out of the heap.
-func (p *lruK) take(place int) {
-	last := len(p.old) - 1
-	moved := p.old[last]
-	p.old = p.old[:last]
-	if place == last {
-		return
-	}
-	if place > 0 && moved.when < p.old[(place-1)/2].when {
-		p.up(place, moved)
-	} else {
-		p.down(place, moved)
-	}
-}
-
-// up puts e at a place of the heap, or above it.
-func (p *lruK) up(place int, e lruKEntry) {
-	for place > 0 {
-		parent := (place - 1) / 2
-		if p.old[parent].when <= e.when {
-			break
-		}
-		p.put(place, p.old[parent])
-		place = parent
-	}
-	p.put(place, e)
-}
-
-// down puts e at a place of the heap, or below it.
-func (p *lruK) down(place int, e lruKEntry) {
-	for {
-		child := 2*place + 1
-		if child >= len(p.old) {
-			break
-		}
-		if child+1 < len(p.old) && p.old[child+1].when < p.old[child].when {
-			child++
-		}
-		if p.old[child].when >= e.when {
-			break
-		}
-		p.put(place, p.old[child])
-		place = child
-	}
-	p.put(place, e)
-}
-
-func (p *lruK) put(place int, e lruKEntry) {
-	p.old[place] = e
-	p.place[e.id] = uint32(place)
 }
 
 // forget forgets an object that is in no list.
@@ -214,7 +150,7 @@ func (p *lruK) Remove(id uint32) {
 	if p.in[id] == lruKYoung {
 		p.young.remove(p.at, id)
 	} else {
-		p.take(int(p.place[id]))
+		p.old.remove(id)
 	}
 	p.went(id)
 	p.forget(id)

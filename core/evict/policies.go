@@ -85,4 +85,9 @@ var policies = [...]Info{
 		Params: map[string]string{"rate": "0.45", "discount": "0.005", "keep": "0"},
 		build:  newLeCaR,
 	},
+	{
+		Name: "hyperbolic", Title: "Hyperbolic", Paper: "Blankstein et al., USENIX ATC 2017", Online: true, Random: true,
+		Params: map[string]string{"sample": "64"},
+		build:  newHyperbolic,
+	},
 }

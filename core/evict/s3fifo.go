@@ -94,8 +94,7 @@ func (p *s3fifo) evict() {
 // evictSmall throws out the oldest of the small queue that does not go to main, if there is one.
 func (p *s3fifo) evictSmall() {
 	for p.small.n > 0 {
-		id := p.small.tail
-		p.drop(&p.small, p.at, id)
+		id := p.pop(&p.small, p.at)
 		if p.state[id]&s3Count < 2 {
 			p.went(id)
 			p.told(id)
@@ -112,8 +111,7 @@ func (p *s3fifo) remember(id uint32) {
 	p.add(&p.ghost, p.at, id)
 	p.state[id] = s3Ghost
 	for p.ghost.room > p.ghostMost {
-		oldest := p.ghost.tail
-		p.drop(&p.ghost, p.at, oldest)
+		oldest := p.pop(&p.ghost, p.at)
 		p.state[oldest] = s3Absent
 		p.forgot(oldest)
 	}
@@ -125,8 +123,7 @@ func (p *s3fifo) evictMain() {
 		p.state[p.main.tail]--
 		p.main.touch(p.at, p.main.tail)
 	}
-	id := p.main.tail
-	p.drop(&p.main, p.at, id)
+	id := p.pop(&p.main, p.at)
 	p.state[id] = s3Absent
 	p.threwOut(id)
 }

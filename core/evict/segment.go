@@ -43,6 +43,13 @@ func (b *base) drop(s *segment, at nodes, id uint32) {
 	s.room -= b.weight(id)
 }
 
+// pop takes the oldest of s out. There must be one.
+func (b *base) pop(s *segment, at nodes) uint32 {
+	id := s.pop(at)
+	s.room -= b.weight(id)
+	return id
+}
+
 // pushOldest makes id the oldest.
 func (l *list) pushOldest(at nodes, id uint32) {
 	at[id] = links{newer: l.tail, older: nobody}

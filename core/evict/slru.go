@@ -62,8 +62,7 @@ func (p *slru) lower(i int, weight uint64) {
 			p.evict()
 			continue
 		}
-		id := s.tail
-		p.drop(s, p.at, id)
+		id := p.pop(s, p.at)
 		p.lower(i-1, p.weight(id))
 		p.join(id, i-1)
 	}
@@ -97,8 +96,7 @@ func (p *slru) Insert(id, size uint32) bool {
 func (p *slru) evict() {
 	for i := range p.segments {
 		if s := &p.segments[i]; s.n > 0 {
-			id := s.tail
-			p.drop(s, p.at, id)
+			id := p.pop(s, p.at)
 			p.level[id] = 0
 			p.threwOut(id)
 			return

@@ -82,21 +82,18 @@ func (p *twoq) Insert(id, size uint32) bool {
 
 func (p *twoq) evict() {
 	if p.in.room <= p.inMost && p.main.n > 0 {
-		id := p.main.tail
-		p.drop(&p.main, p.at, id)
+		id := p.pop(&p.main, p.at)
 		p.state[id] = twoqAbsent
 		p.threwOut(id)
 		return
 	}
-	id := p.in.tail
-	p.drop(&p.in, p.at, id)
+	id := p.pop(&p.in, p.at)
 	p.went(id)
 	p.told(id)
 	p.add(&p.out, p.at, id)
 	p.state[id] = twoqOut
 	for p.out.room > p.outMost {
-		oldest := p.out.tail
-		p.drop(&p.out, p.at, oldest)
+		oldest := p.pop(&p.out, p.at)
 		p.state[oldest] = twoqAbsent
 		p.forgot(oldest)
 	}

@@ -11,10 +11,13 @@ import (
 // protected from that choice.
 //
 // G. Einziger, R. Friedman, B. Manes, TinyLFU: A highly efficient cache admission policy, ACM Transactions on Storage 13(4),
-// 2017. All three parts are LRU, 80 % of main is protected. Counts go up to 15 and are halved each time that their sum is ten
-// times the number of objects that fit; as objects are numbers here, they are exact where the paper has a sketch. At equal
-// counts the newcomer goes, except that of those with a count of 6 and more one in 128 stays by chance, so that nobody can
-// lock the cache up with what was popular once. What was thrown out is remembered until its count is zero.
+// 2017. All three parts are LRU, and 80 % of main is for the protected. Counts are those of a sketch for as many objects as
+// fit; in bytes, for as many as ever did. At equal counts the newcomer goes, and so it does with a lower one, except that of
+// those with a count of 6 and more one in 128 stays by chance: else what was popular once could lock the cache up. Where
+// sizes count, all lengths are bytes, and each object that leaves the window competes with one victim after the other.
+//
+// The sketch counts numbers, so that one may stand for another object only once its count is gone: what was thrown out is
+// remembered until the halving that makes it zero, the fourth at the latest.
 //
 // The window is fixed, or follows a climber.
 type wTinyLFU struct {
@@ -84,11 +87,7 @@ func (p *wTinyLFU) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
@@ -112,7 +111,8 @@ func (p *wTinyLFU) Insert(id, size uint32) bool {
 	if !p.fits(size) {
 		return false
 	}
-	if p.in[id] >= tinyFading {
+	known := p.in[id] >= tinyFading
+	if known {
 		p.fading[p.in[id]-tinyFading].remove(p.at, id)
 	}
 	p.count(id)
@@ -123,11 +123,14 @@ func (p *wTinyLFU) Insert(id, size uint32) bool {
 		p.asked.grow(p.most)
 	}
 	p.join(&p.window, tinyWindow, id)
-	p.evict(p.leaveWindow())
+	in := p.evict(p.leaveWindow(), id)
+	if !in && known {
+		p.fade(id)
+	}
 	if p.climber != nil {
 		p.climb(false)
 	}
-	return p.Contains(id)
+	return in
 }
 
 // protect protects an object that is on probation, if it is not too large for that.
@@ -164,24 +167,30 @@ func (p *wTinyLFU) leaveWindow() uint32 {
 	return first
 }
 
-// evict throws out until what is there fits. candidate and those that are newer than it have just come from the window.
-func (p *wTinyLFU) evict(candidate uint32) {
+// evict throws out until what is there fits, and reports whether coming, which is new, stays. candidate and those that are
+// newer than it have just come from the window.
+func (p *wTinyLFU) evict(candidate, coming uint32) (stays bool) {
+	stays = true
 	for p.used > p.spec.Capacity {
 		p.filled = true
-		victim, from := p.victim()
+		loser, from := p.victim()
 		switch {
-		case candidate == nobody || candidate == victim:
+		case candidate == nobody || candidate == loser:
 			candidate = nobody
-			p.throwOut(victim, from)
-		case p.admits(candidate, victim):
+		case p.admits(candidate, loser):
 			candidate = p.at[candidate].newer
-			p.throwOut(victim, from)
 		default:
-			loser := candidate
-			candidate = p.at[candidate].newer
-			p.throwOut(loser, &p.probation)
+			loser, from, candidate = candidate, &p.probation, p.at[candidate].newer
 		}
+		p.leave(loser, from)
+		if loser == coming {
+			stays = false
+			continue
+		}
+		p.told(loser)
+		p.fade(loser)
 	}
+	return stays
 }
 
 // victim returns who goes if nothing else is said: the oldest on probation, else of the protected, else of the window.
@@ -204,20 +213,20 @@ func (p *wTinyLFU) admits(candidate, victim uint32) bool {
 	return n > p.asked.of(victim) || n >= warm && p.random.Uint64()>>(64-chance) == 0
 }
 
-// throwOut throws an object out of one of the parts.
-func (p *wTinyLFU) throwOut(id uint32, from *segment) {
+// leave takes a resident out of one of the parts.
+func (p *wTinyLFU) leave(id uint32, from *segment) {
 	p.drop(from, p.at, id)
+	p.in[id] = tinyNone
+	p.resident--
 	p.went(id)
-	p.told(id)
-	p.fade(id)
 }
 
-// fade remembers an object that is not resident any more until the halving that makes its count zero.
+// fade remembers an object, which is in no list, until the halving that makes its count zero.
 func (p *wTinyLFU) fade(id uint32) {
-	p.resident--
 	n := p.asked.of(id)
 	if n == 0 {
-		p.forget(id)
+		p.in[id] = tinyNone
+		p.forgot(id)
 		return
 	}
 	list := (p.asked.halvings + uint64(bits.Len(uint(n)))) % tinyFades
@@ -233,22 +242,17 @@ func (p *wTinyLFU) count(id uint32) {
 	for faded := &p.fading[p.asked.halvings%tinyFades]; faded.n > 0; {
 		id := faded.tail
 		faded.remove(p.at, id)
-		p.forget(id)
+		p.in[id] = tinyNone
+		p.forgot(id)
 	}
 }
 
 // objects returns how many fit, as far as that is known.
 func (p *wTinyLFU) objects() uint64 {
 	if p.size == nil {
-		return p.spec.Capacity
+		return min(p.spec.Capacity, uint64(max(p.spec.Objects, 1)))
 	}
 	return max(p.most, 1)
-}
-
-// forget forgets an object that is in no list.
-func (p *wTinyLFU) forget(id uint32) {
-	p.in[id] = tinyNone
-	p.forgot(id)
 }
 
 // climb tells the climber of a request once the cache is full, and moves the border between window and main as it says.
@@ -304,13 +308,12 @@ func (p *wTinyLFU) join(s *segment, in uint8, id uint32) {
 func (p *wTinyLFU) Remove(id uint32) {
 	switch p.in[id] {
 	case tinyWindow:
-		p.drop(&p.window, p.at, id)
+		p.leave(id, &p.window)
 	case tinyProbation:
-		p.drop(&p.probation, p.at, id)
+		p.leave(id, &p.probation)
 	default:
-		p.drop(&p.protected, p.at, id)
+		p.leave(id, &p.protected)
 	}
-	p.went(id)
 	p.fade(id)
 }
 
