@@ -24,8 +24,8 @@ type Spec struct {
 	Params map[string]string
 	// Evicted, if not nil, is told of each object that the policy throws out, before that is used for another.
 	Evicted func(id uint32)
-	// Forgotten, if not nil, is told when the policy keeps nothing of an absent object any more: its id may then stand for
-	// another. A policy that remembers what it threw out calls it later than Evicted, others right after it.
+	// Forgotten, if not nil, is told once when the policy keeps nothing any more of an object that it had let in: its id may
+	// then stand for another. A policy that remembers what it threw out calls it later than Evicted, others right after it.
 	Forgotten func(id uint32)
 }
 
@@ -37,10 +37,10 @@ type Policy interface {
 	// cleared where it misses; it returns how many miss. An object keeps the size that it was inserted with. One larger than
 	// the cache is not inserted.
 	Replay(ids, sizes []uint32, hits []uint64) (misses int)
-	// Hit says that a resident object was asked for.
+	// Hit says that a resident object was asked for. It may throw out others.
 	Hit(id uint32)
 	// Insert says that an absent object was asked for and is there now, and throws out what is too much. It reports whether
-	// the policy lets it in.
+	// the policy lets it in. Where not, no more is known of it than before.
 	Insert(id, size uint32) bool
 	// Remove takes a resident object out that is gone for another reason, such as its age. It is not told to Evicted.
 	Remove(id uint32)
@@ -142,11 +142,22 @@ func known(params map[string]string) string {
 	return strings.Join(slices.Sorted(maps.Keys(params)), ", ")
 }
 
+// part returns that share of the capacity, rounded down.
+func (s *Spec) part(share float64) uint64 { return uint64(share * float64(s.Capacity)) }
+
+// most returns how many objects can be resident at once.
+func (s *Spec) most() int {
+	if s.Bytes {
+		return s.Objects
+	}
+	return int(min(uint64(s.Objects), s.Capacity))
+}
+
 // base is what all policies have: the spec, who is resident, and how much room they take.
 type base struct {
 	spec Spec
 	used uint64
-	size []uint32 // by id, of residents; nil where each counts 1
+	size []uint32 // by id, of what is resident or was last; nil where each counts 1
 }
 
 func newBase(s Spec) base {
@@ -209,6 +220,14 @@ func (b *base) forgot(id uint32) {
 	if b.spec.Forgotten != nil {
 		b.spec.Forgotten(id)
 	}
+}
+
+// sizeAt returns the size of request i.
+func sizeAt(sizes []uint32, i int) uint32 {
+	if sizes == nil {
+		return 1
+	}
+	return sizes[i]
 }
 
 // setHit sets bit i.

@@ -45,6 +45,19 @@ func (l *list) remove(at nodes, id uint32) {
 	l.n--
 }
 
+// pop takes the oldest out. There must be one.
+func (l *list) pop(at nodes) uint32 {
+	id := l.tail
+	l.tail = at[id].newer
+	if l.tail != nobody {
+		at[l.tail].older = nobody
+	} else {
+		l.head = nobody
+	}
+	l.n--
+	return id
+}
+
 // touch makes id, which is in the list, the newest.
 func (l *list) touch(at nodes, id uint32) {
 	if l.head != id {

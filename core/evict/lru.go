@@ -18,16 +18,12 @@ func (p *lru) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 	noHits(hits, len(ids))
 	for i, id := range ids {
 		if p.resident[id] {
-			p.list.touch(p.at, id)
+			p.Hit(id)
 			setHit(hits, i)
 			continue
 		}
 		misses++
-		if sizes == nil {
-			p.Insert(id, 1)
-		} else {
-			p.Insert(id, sizes[i])
-		}
+		p.Insert(id, sizeAt(sizes, i))
 	}
 	return misses
 }
@@ -48,8 +44,7 @@ func (p *lru) Insert(id, size uint32) bool {
 }
 
 func (p *lru) evict() {
-	id := p.list.tail
-	p.list.remove(p.at, id)
+	id := p.list.pop(p.at)
 	p.resident[id] = false
 	p.threwOut(id)
 }

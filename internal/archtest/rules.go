@@ -89,6 +89,10 @@ func House() []Rule {
 			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/atomicfile", "internal/config", "internal/pluginbench", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
 			Others: []string{"github.com/spf13/cobra"},
 		},
+		{
+			Path: "cmd/edgecache", Files: []string{"sim_command.go", "sim_progress.go", "sim_trace.go"},
+			Ours: []string{"bench/sim", "bench/trace"}, Others: []string{"github.com/spf13/cobra"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
