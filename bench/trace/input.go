@@ -128,7 +128,7 @@ func (in *input) take(n int) ([]byte, error) {
 	case err == nil:
 		return b, nil
 	case errors.Is(err, io.EOF) && len(b) > 0:
-		return nil, in.located(&badRecord{fmt.Sprintf("a record of %d bytes", n), fmt.Sprintf("the end of the file after %d", len(b))})
+		return nil, in.located(&recordError{fmt.Sprintf("a record of %d bytes", n), fmt.Sprintf("the end of the file after %d", len(b))})
 	default:
 		return nil, in.located(err)
 	}
@@ -139,8 +139,7 @@ func (in *input) located(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.EOF
 	}
-	var b *badRecord
-	if errors.As(err, &b) {
+	if b, ok := errors.AsType[*recordError](err); ok {
 		return &BadRecordError{File: in.name, Line: in.line, Offset: in.offset, Want: b.want, Got: b.got}
 	}
 	return &damagedError{fmt.Errorf("%s: byte %d after decompression: expected more of the trace: %w", in.name, in.end, err)}
