@@ -133,14 +133,29 @@ func prefix(all ...string) func(string) bool {
 	}
 }
 
-// isText reports whether there are no control characters but those of text.
+// isText reports whether the first bytes are text: of a file that is something else further on, too, which its lines tell
+// when it is read.
 func isText(head []byte) bool {
-	for _, c := range head {
+	const lines = 4
+	rest := head
+	for range lines {
+		_, behind, whole := bytes.Cut(rest, []byte("\n"))
+		if !whole {
+			return !hasControls(head)
+		}
+		rest = behind
+	}
+	return !hasControls(head[:len(head)-len(rest)])
+}
+
+// hasControls reports whether there are control characters other than those of text.
+func hasControls(b []byte) bool {
+	for _, c := range b {
 		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // isBinary is all that can be asked of formats in which every number is good.

@@ -110,11 +110,27 @@ func (in *input) nextLine() ([]byte, error) {
 	}
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
-		return nil, in.located(bad(fmt.Sprintf("lines of at most %d bytes", longestLine), line))
+		tooLong := in.located(bad(fmt.Sprintf("lines of at most %d bytes", longestLine), line))
+		return nil, errors.Join(tooLong, in.skipLine())
 	case errors.Is(err, io.EOF) && len(line) > 0, err == nil:
 		return bytes.TrimRight(line, "\r\n"), nil
 	default:
 		return nil, in.located(err)
+	}
+}
+
+// skipLine goes on to the next line.
+func (in *input) skipLine() error {
+	for {
+		line, err := in.r.ReadSlice('\n')
+		in.end += int64(len(line))
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err == nil, errors.Is(err, io.EOF):
+			return nil
+		default:
+			return in.located(err)
+		}
 	}
 }
 
