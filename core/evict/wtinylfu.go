@@ -247,7 +247,7 @@ func (p *wTinyLFU) count(id uint32) {
 // objects returns how many fit, as far as that is known.
 func (p *wTinyLFU) objects() uint64 {
 	if p.size == nil {
-		return p.spec.Capacity
+		return uint64(p.spec.most())
 	}
 	return max(p.most, 1)
 }
