@@ -30,8 +30,8 @@ func PFOOL(ids, sizes []uint32, capacities []uint64, bytes bool) []Point {
 		points[i].Misses -= int(hits.n)
 	}
 	slices.SortFunc(stays, func(a, b stay) int {
-		ah, al := bits.Mul64(a.cost, uint64(b.size))
-		bh, bl := bits.Mul64(b.cost, uint64(a.size))
+		ah, al := bits.Mul64(a.cost, uint64(max(b.size, 1)))
+		bh, bl := bits.Mul64(b.cost, uint64(max(a.size, 1)))
 		return cmp.Or(cmp.Compare(ah, bh), cmp.Compare(al, bl))
 	})
 	for i := range points {
