@@ -42,6 +42,12 @@ func targets() []target {
 		{policy: "opt", row: "Belady", mode: "obj"},
 		{policy: "lirs", row: "LIRS_author", mode: "obj", tolerance: .03, least: 100},
 		{policy: "lirs", row: "LIRS_author", mode: "obj", tolerance: .005, least: 1000},
+		{policy: "lirs:ghost=1000", row: "LIRS_author", mode: "obj"}, // which forgets nothing
+		{policy: "car", row: "Caffeine:adaptive.Car", mode: "obj"},
+		{policy: "clockproplus", row: "Caffeine:irr.ClockProPlus", mode: "obj"},
+		{policy: "lruk:k=1", row: "LRU", mode: "obj"},
+		{policy: "wtinylfu", row: "Caffeine:sketch.WindowTinyLfu_(1%)", mode: "obj", tolerance: .01},
+		{policy: "wtinylfu-adaptive", row: "Caffeine:sketch.HillClimberWindowTinyLfu_(simple_1%)", mode: "obj", tolerance: .02},
 	}
 	for policy, row := range map[string]string{"fifo": "FIFO", "lru": "LRU", "clock": "Clock", "sieve": "Sieve"} {
 		all = append(all, target{policy: policy, row: row, mode: "obj"}, target{policy: policy, row: row, mode: "byte"})
@@ -129,6 +135,7 @@ func (tr *trace) compare(t *testing.T, out io.Writer, want target, row map[strin
 }
 
 func known(policy string) bool {
+	policy, _, _ = strings.Cut(policy, ":")
 	for _, p := range evict.Policies() {
 		if p.Name == policy {
 			return true

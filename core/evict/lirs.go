@@ -6,7 +6,7 @@ package evict
 //
 // S. Jiang, X. Zhang, LIRS: An efficient low inter-reference recency set replacement policy to improve buffer cache
 // performance, SIGMETRICS 2002. The oldest of the queue goes first. The queue has 1 % of the cache, but no less than 2
-// objects; what is only remembered is bounded to a multiple of the cache, and the memory that is the oldest goes first.
+// objects; what is only remembered is bounded to a multiple of the cache, and what was thrown out first is forgotten first.
 // Where sizes count, all lengths are bytes. A second request right after the one that brought an object does not make it hot.
 type lirs struct {
 	base
@@ -33,7 +33,7 @@ const (
 )
 
 func newLIRS(s Spec) (Policy, error) {
-	past, err := s.float("ghost", 0, 1000)
+	past, err := s.float("ghost", 1, 1000)
 	if err != nil {
 		return nil, err
 	}

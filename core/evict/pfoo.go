@@ -29,10 +29,10 @@ func PFOOL(ids, sizes []uint32, capacities []uint64, bytes bool) []Point {
 		hits := pack(stays, budget(points[i].Capacity, len(ids)), room(points[i].Capacity, bytes))
 		points[i].Misses -= int(hits.n)
 	}
-	slices.SortFunc(stays, func(a, b stay) int {
-		ah, al := bits.Mul64(a.cost, uint64(max(b.size, 1)))
-		bh, bl := bits.Mul64(b.cost, uint64(max(a.size, 1)))
-		return cmp.Or(cmp.Compare(ah, bh), cmp.Compare(al, bl))
+	slices.SortFunc(stays, func(a, b stay) int { // what has no bytes gains none: it is last
+		ah, al := bits.Mul64(a.cost, uint64(b.size))
+		bh, bl := bits.Mul64(b.cost, uint64(a.size))
+		return cmp.Or(cmp.Compare(min(b.size, 1), min(a.size, 1)), cmp.Compare(ah, bh), cmp.Compare(al, bl))
 	})
 	for i := range points {
 		hits := pack(stays, budget(points[i].Capacity, len(ids)), room(points[i].Capacity, bytes))

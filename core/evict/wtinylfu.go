@@ -11,10 +11,13 @@ import (
 // protected from that choice.
 //
 // G. Einziger, R. Friedman, B. Manes, TinyLFU: A highly efficient cache admission policy, ACM Transactions on Storage 13(4),
-// 2017. All three parts are LRU, 80 % of main is protected. Counts go up to 15 and are halved each time that their sum is ten
-// times the number of objects that fit; as objects are numbers here, they are exact where the paper has a sketch. At equal
-// counts the newcomer goes, except that of those with a count of 6 and more one in 128 stays by chance, so that nobody can
-// lock the cache up with what was popular once. What was thrown out is remembered until its count is zero.
+// 2017. All three parts are LRU, and 80 % of main is for the protected. Counts are those of a sketch for as many objects as
+// fit; in bytes, for as many as ever did. At equal counts the newcomer goes, and so it does with a lower one, except that of
+// those with a count of 6 and more one in 128 stays by chance: else what was popular once could lock the cache up. Where
+// sizes count, all lengths are bytes, and each object that leaves the window competes with one victim after the other.
+//
+// The sketch counts numbers, so that one may stand for another object only once its count is gone: what was thrown out is
+// remembered until the halving that makes it zero, the fourth at the latest.
 //
 // The window is fixed, or follows a climber.
 type wTinyLFU struct {
@@ -247,7 +250,7 @@ func (p *wTinyLFU) count(id uint32) {
 // objects returns how many fit, as far as that is known.
 func (p *wTinyLFU) objects() uint64 {
 	if p.size == nil {
-		return uint64(p.spec.most())
+		return min(p.spec.Capacity, uint64(max(p.spec.Objects, 1)))
 	}
 	return max(p.most, 1)
 }
