@@ -89,6 +89,10 @@ func House() []Rule {
 			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/config", "internal/pluginbench", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
 			Others: []string{"github.com/spf13/cobra"},
 		},
+		{
+			Path: "cmd/edgecache", Files: []string{"trace.go", "trace_convert.go", "trace_head.go", "trace_info.go"},
+			Ours: []string{"bench/trace"}, Others: []string{"github.com/spf13/cobra"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,

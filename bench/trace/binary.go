@@ -1,0 +1,199 @@
+package trace
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// layout is a binary format whose records all have the same length.
+type layout struct {
+	width   int
+	want    string // what a record must be
+	columns columns
+	// read reads a record of that width. It leaves span and repeat at 1.
+	read func(b []byte, r *record) error
+}
+
+func (l *layout) next(in *input, r *record) error {
+	b, err := in.take(l.width)
+	if err != nil {
+		return err
+	}
+	*r = record{span: 1, repeat: 1}
+	if err := l.read(b, r); err != nil {
+		return in.located(err)
+	}
+	return nil
+}
+
+func opens(l layout) func(*input, *Options) (decoder, columns, error) {
+	return func(*input, *Options) (decoder, columns, error) { return &l, l.columns, nil }
+}
+
+// looksLike reports whether the first bytes can be read as records.
+func looksLike(l layout) func(head []byte) bool {
+	return func(head []byte) bool {
+		if isText(head) {
+			return false
+		}
+		good, all := 0, 0
+		for ; len(head) >= l.width; head = head[l.width:] {
+			var r record
+			if l.read(head[:l.width], &r) == nil {
+				good++
+			}
+			all++
+		}
+		return mostly(good, all)
+	}
+}
+
+// sector is how many bytes a logical block number of SCSI counts.
+const sector = 512
+
+// vscsi1 and vscsi2 are what VMware's vscsiStats writes.
+var vscsi1 = layout{
+	width: 32, want: "a vSCSI record of version 1 (32 bytes)",
+	columns: columns{size: true, time: true, op: true, blocks: true},
+	read: func(b []byte, r *record) error {
+		if b[15] != 1 {
+			return bad("version 1 in a vSCSI record of 32 bytes", b[14:16])
+		}
+		readSCSI(r, b[4:8], b[12:14], b[16:24], b[24:32])
+		return nil
+	},
+}
+
+var vscsi2 = layout{
+	width: 40, want: "a vSCSI record of version 2 (40 bytes)",
+	columns: columns{size: true, time: true, op: true, blocks: true},
+	read: func(b []byte, r *record) error {
+		if b[3] != 2 {
+			return bad("version 2 in a vSCSI record of 40 bytes", b[2:4])
+		}
+		readSCSI(r, b[8:12], b[0:2], b[16:24], b[24:32])
+		return nil
+	},
+}
+
+func readSCSI(r *record, length, command, block, time []byte) {
+	r.size = binary.LittleEndian.Uint32(length)
+	r.key = binary.LittleEndian.Uint64(block)
+	r.time = int64(binary.LittleEndian.Uint64(time))
+	r.op = parseOp(fmt.Appendf(nil, "%02x", binary.LittleEndian.Uint16(command)))
+	r.offset, r.length = r.key*sector, uint64(r.size)
+}
+
+// oracleGeneral is libCacheSim's own format: time, key, size, and which request asks for the object next.
+var oracleGeneral = layout{
+	width: 24, want: "an oracleGeneral record (24 bytes)",
+	columns: columns{size: true, time: true},
+	read: func(b []byte, r *record) error {
+		readOracle(r, b)
+		return checkNext(b[16:24])
+	},
+}
+
+// oracleGeneralOpNS has an operation and a namespace too.
+var oracleGeneralOpNS = layout{
+	width: 27, want: "an oracleGeneralOpNS record (27 bytes)",
+	columns: columns{size: true, time: true, op: true},
+	read: func(b []byte, r *record) error {
+		readOracle(r, b)
+		r.op = numberedOp(b[16])
+		return checkNext(b[19:27])
+	},
+}
+
+func readOracle(r *record, b []byte) {
+	r.time = int64(binary.LittleEndian.Uint32(b[0:4]))
+	r.key = binary.LittleEndian.Uint64(b[4:12])
+	r.size = binary.LittleEndian.Uint32(b[12:16])
+}
+
+// mostSteps is more requests than a trace has. Where nothing follows, writers say -1, -2 or the largest number.
+const mostSteps = 1 << 44
+
+func checkNext(b []byte) error {
+	if next := int64(binary.LittleEndian.Uint64(b)); next < -2 || next > mostSteps && next != math.MaxInt64 {
+		return bad("the number of the next request or -1", b)
+	}
+	return nil
+}
+
+// twr is the binary form of Twitter's traces.
+var twr = layout{
+	width: 20, want: "a twr record (20 bytes)",
+	columns: columns{size: true, time: true, op: true},
+	read: func(b []byte, r *record) error {
+		const valueBits, ttlBits = 22, 24
+		r.time = int64(binary.LittleEndian.Uint32(b[0:4]))
+		r.key = binary.LittleEndian.Uint64(b[4:12])
+		sizes := binary.LittleEndian.Uint32(b[12:16])
+		r.size = sizes>>valueBits + sizes&(1<<valueBits-1)
+		r.op = numberedOp(b[19]) // below it are ttlBits of TTL
+		return nil
+	},
+}
+
+// numberedOp reads an operation as Twitter numbers them, and libCacheSim behind those.
+func numberedOp(n byte) Op {
+	ops := [...]Op{
+		OpOther, OpGet, OpGet, OpSet, OpSet, OpSet, OpSet, OpSet, OpSet, OpDelete, OpSet, OpSet,
+		OpGet, OpSet, OpSet, // read, write, update
+	}
+	if int(n) >= len(ops) {
+		return OpOther
+	}
+	return ops[n]
+}
+
+// be32 and be64 are keys alone, as cache2k's and Caffeine's benchmarks have them.
+var be32 = layout{
+	width: 4, want: "a big-endian number of 4 bytes",
+	read: func(b []byte, r *record) error {
+		r.key = uint64(binary.BigEndian.Uint32(b))
+		return nil
+	},
+}
+
+var be64 = layout{
+	width: 8, want: "a big-endian number of 8 bytes",
+	read: func(b []byte, r *record) error {
+		r.key = binary.BigEndian.Uint64(b)
+		return nil
+	},
+}
+
+// guessBE32 reports whether there are numbers of 4 bytes that come again. Pairs of them come again less often than they do
+// alone, whereas a number of 8 bytes comes again as often as its halves.
+func guessBE32(head []byte) bool {
+	single, pairs, n := reuse(head)
+	return n > 0 && repeats(single, n) && pairs*8 > single*5
+}
+
+// guessBE64 reports whether there are numbers of 8 bytes that come again.
+func guessBE64(head []byte) bool {
+	_, pairs, n := reuse(head)
+	return repeats(pairs*2, n)
+}
+
+// repeats reports whether so few of n are different that this is no chance.
+func repeats(different, n int) bool { return different*20 < n*19 }
+
+// reuse returns how many different numbers of 4 bytes there are, with those in front and those behind in a pair counted
+// apart, how many different pairs, and how many numbers.
+func reuse(head []byte) (single, pairs, n int) {
+	if isText(head) {
+		return 0, 0, 0
+	}
+	halves, wholes := newInterner(), newInterner()
+	for b := head; len(b) >= 8; b = b[8:] {
+		halves.id(uint64(binary.BigEndian.Uint32(b)) | 1<<32)
+		halves.id(uint64(binary.BigEndian.Uint32(b[4:])) | 1<<33)
+		wholes.id(binary.BigEndian.Uint64(b))
+		n += 2
+	}
+	return int(halves.n), int(wholes.n), n
+}
