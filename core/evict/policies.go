@@ -90,4 +90,9 @@ var policies = [...]Info{
 		Params: map[string]string{"sample": "64"},
 		build:  newHyperbolic,
 	},
+	{
+		Name: "lhd", Title: "LHD", Paper: "Beckmann et al., NSDI 2018", Online: true, Random: true,
+		Params: map[string]string{"sample": "32", "interval": "1048576"},
+		build:  newLHD,
+	},
 }
