@@ -31,14 +31,13 @@ of first appearance, its size, and the operation where the source has one. No mo
 	}
 	in := bindTraceInput(cmd)
 	most := cmd.Flags().IntP("requests", "n", 10, "how `many` requests")
-	var out format
-	bindFormat(cmd, &out)
+	out := bindFormat(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		rows, err := firstRequests(args[0], in.options(), *most)
 		if err != nil {
 			return err
 		}
-		if out == "json" {
+		if *out == "json" {
 			for _, row := range rows {
 				if err := writeJSON(a.out, row); err != nil {
 					return err

@@ -39,15 +39,14 @@ from 1 in the order of first appearance, and of the size of each request, both a
 		Args:    arguments(1, 1, "file"),
 	}
 	in := bindTraceInput(cmd)
-	var out format
-	bindFormat(cmd, &out)
+	out := bindFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		t, err := trace.Load(cmd.Context(), args[0], in.options())
 		if err != nil {
 			return err
 		}
 		info := describeTrace(t)
-		if out == "json" {
+		if *out == "json" {
 			return writeJSON(a.out, info)
 		}
 		return writeTraceInfo(a.out, info)
