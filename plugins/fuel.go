@@ -61,7 +61,7 @@ func (s *Source) allowances(m *hostabi.Manifest, hasRuntime bool, timeout time.D
 	all[callAside] = allowance{each: aside, full: aside}
 	all[callSetup] = allowance{each: setupFuel, full: setupFuel, ticks: ticksOf(max(timeout, setupTimeout))}
 	for kind := range callSetup {
-		if hasRuntime || time.Duration(all[kind].full) > slowUnits*timeout {
+		if time.Duration(all[kind].full) > slowUnits*timeout {
 			all[kind].ticks = ticksOf(timeout)
 		}
 	}

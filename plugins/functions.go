@@ -100,7 +100,7 @@ func hostLog(ctx context.Context, m api.Module, s []uint64) {
 	level, text := logLevel(s[0]), region(m, "log", s[1], s[2])
 	text = text[:min(len(text), hostabi.MaxLog)]
 	if level == slog.LevelError {
-		in.output.said = append(in.output.said[:0], text...)
+		in.output.said, in.output.call = append(in.output.said[:0], text...), in.calls
 	}
 	in.version.plugin.logGuest(level, text)
 }
@@ -150,6 +150,7 @@ type output struct {
 	plugin *Plugin
 	text   []byte // written
 	said   []byte // logged
+	call   uint64 // in which call that was
 }
 
 // Write keeps what a guest of WASI writes, as far as there is room, until the call has ended: runtimes write in pieces.
@@ -163,16 +164,15 @@ func (o *output) flush() {
 	if text := bytes.TrimSpace(o.text); len(text) > 0 {
 		o.plugin.logGuest(slog.LevelInfo, text)
 	}
-	o.text, o.said = o.text[:0], o.said[:0]
+	o.text = o.text[:0]
 }
 
-// take returns the last words.
-func (o *output) take() string {
-	text := o.text
-	if len(bytes.TrimSpace(text)) == 0 {
-		text = o.said
+// take returns the last words of a call.
+func (o *output) take(call uint64) string {
+	text := bytes.TrimSpace(o.text)
+	if len(text) == 0 && o.call == call {
+		text = bytes.TrimSpace(o.said)
 	}
-	words := strings.ToValidUTF8(string(bytes.TrimSpace(text)), "\uFFFD")
-	o.text, o.said = o.text[:0], o.said[:0]
-	return words
+	o.text = o.text[:0]
+	return strings.ToValidUTF8(string(text), "\uFFFD")
 }

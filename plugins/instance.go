@@ -56,7 +56,7 @@ type instance struct {
 	kv      *kvStore // the plugin's; those of an instance in the shadow are its own
 	metrics *metrics //
 
-	// Here an instance ends with a cache line: those of different goroutines must not share one.
+	_ [56]byte // whole cache lines: instances of different goroutines must not share one
 }
 
 // call enters the guest. It is the one place where that happens. The runtime turns panics, those of host functions included,
@@ -66,10 +66,18 @@ func (in *instance) call(kind callKind, f api.Function, stack []uint64) error {
 	if in.calls++; in.calls%timedCalls == 0 || in.tank.may.ticks != 0 {
 		return in.callSlowly(f, stack)
 	}
-	if err := f.CallWithStack(&in.ctx, stack); err != nil {
-		return in.failure(err, false)
+	return in.called(f.CallWithStack(&in.ctx, stack), false)
+}
+
+// called goes on after a call, which the watchdog may have stopped.
+func (in *instance) called(err error, stopped bool) error {
+	if err != nil {
+		return in.failure(err, stopped)
 	}
 	in.tank.settle()
+	if len(in.output.text) > 0 {
+		in.output.flush()
+	}
 	return nil
 }
 
@@ -95,17 +103,12 @@ func (in *instance) callSlowly(f api.Function, stack []uint64) error {
 	if timed {
 		in.nanos += uint64(core.Clock()-start) * timedCalls
 	}
-	if err != nil {
-		return in.failure(err, stopped)
-	}
-	in.tank.settle()
-	in.output.flush()
-	return nil
+	return in.called(err, stopped)
 }
 
 // failure says why a call failed.
 func (in *instance) failure(err error, stopped bool) error {
-	f := &failure{error: err, words: in.output.take()}
+	f := &failure{error: err, words: in.output.take(in.calls)}
 	switch {
 	case stopped:
 		f.kind, f.reason = FailureTime, fmt.Errorf("it took longer than %v", time.Duration(in.tank.may.ticks)*tick)
