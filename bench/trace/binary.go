@@ -27,12 +27,12 @@ func (l *layout) next(in *input, r *record) error {
 	return nil
 }
 
-func opens(l *layout) func(*input, *Options) (decoder, columns, error) {
-	return func(*input, *Options) (decoder, columns, error) { return l, l.columns, nil }
+func opens(l layout) func(*input, *Options) (decoder, columns, error) {
+	return func(*input, *Options) (decoder, columns, error) { return &l, l.columns, nil }
 }
 
 // looksLike reports whether the first bytes can be read as records.
-func looksLike(l *layout) func(head []byte) bool {
+func looksLike(l layout) func(head []byte) bool {
 	return func(head []byte) bool {
 		if isText(head) {
 			return false
@@ -53,7 +53,7 @@ func looksLike(l *layout) func(head []byte) bool {
 const sector = 512
 
 // vscsi1 and vscsi2 are what VMware's vscsiStats writes.
-var vscsi1 = &layout{
+var vscsi1 = layout{
 	width: 32, want: "a vSCSI record of version 1 (32 bytes)",
 	columns: columns{size: true, time: true, op: true, blocks: true},
 	read: func(b []byte, r *record) error {
@@ -65,7 +65,7 @@ var vscsi1 = &layout{
 	},
 }
 
-var vscsi2 = &layout{
+var vscsi2 = layout{
 	width: 40, want: "a vSCSI record of version 2 (40 bytes)",
 	columns: columns{size: true, time: true, op: true, blocks: true},
 	read: func(b []byte, r *record) error {
@@ -86,7 +86,7 @@ func readSCSI(r *record, length, command, block, time []byte) {
 }
 
 // oracleGeneral is libCacheSim's own format: time, key, size, and which request asks for the object next.
-var oracleGeneral = &layout{
+var oracleGeneral = layout{
 	width: 24, want: "an oracleGeneral record (24 bytes)",
 	columns: columns{size: true, time: true},
 	read: func(b []byte, r *record) error {
@@ -96,7 +96,7 @@ var oracleGeneral = &layout{
 }
 
 // oracleGeneralOpNS has an operation and a namespace too.
-var oracleGeneralOpNS = &layout{
+var oracleGeneralOpNS = layout{
 	width: 27, want: "an oracleGeneralOpNS record (27 bytes)",
 	columns: columns{size: true, time: true, op: true},
 	read: func(b []byte, r *record) error {
@@ -123,7 +123,7 @@ func checkNext(b []byte) error {
 }
 
 // twr is the binary form of Twitter's traces.
-var twr = &layout{
+var twr = layout{
 	width: 20, want: "a twr record (20 bytes)",
 	columns: columns{size: true, time: true, op: true},
 	read: func(b []byte, r *record) error {
@@ -150,7 +150,7 @@ func numberedOp(n byte) Op {
 }
 
 // be32 and be64 are keys alone, as cache2k's and Caffeine's benchmarks have them.
-var be32 = &layout{
+var be32 = layout{
 	width: 4, want: "a big-endian number of 4 bytes",
 	read: func(b []byte, r *record) error {
 		r.key = uint64(binary.BigEndian.Uint32(b))
@@ -158,7 +158,7 @@ var be32 = &layout{
 	},
 }
 
-var be64 = &layout{
+var be64 = layout{
 	width: 8, want: "a big-endian number of 8 bytes",
 	read: func(b []byte, r *record) error {
 		r.key = binary.BigEndian.Uint64(b)

@@ -84,7 +84,7 @@ func (d *csvDecoder) field(as role) []byte {
 func fill(r *record, field func(role) []byte, sectors bool) (err error) {
 	key := field(roleKey)
 	if len(key) == 0 {
-		return &badRecord{"a key", "nothing"}
+		return &recordError{"a key", "nothing"}
 	}
 	r.key = textKey(key)
 	if b := field(roleTime); b != nil {
@@ -204,7 +204,7 @@ func openCSV(in *input, o *Options) (decoder, columns, error) {
 	}
 	lines := firstLines(head)
 	if len(lines) == 0 {
-		return nil, columns{}, in.located(&badRecord{csvLine, "nothing"})
+		return nil, columns{}, in.located(&recordError{csvLine, "nothing"})
 	}
 	d := &csvDecoder{delimiter: delimiterOf(lines[0])}
 	first, err := splitFields(lines[0], d.delimiter, bytes.Count(lines[0], []byte{d.delimiter})+1, nil)

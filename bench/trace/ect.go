@@ -117,7 +117,7 @@ func readECTHeader(in *input) (*ectHeader, error) {
 	}
 	length, sum := binary.LittleEndian.Uint32(fixed[len(ectMagic):]), binary.LittleEndian.Uint64(fixed[len(ectMagic)+4:])
 	if length > ectMaxHeader {
-		return nil, in.located(&badRecord{fmt.Sprintf("a header of at most %d bytes", ectMaxHeader), fmt.Sprint(length)})
+		return nil, in.located(&recordError{fmt.Sprintf("a header of at most %d bytes", ectMaxHeader), fmt.Sprint(length)})
 	}
 	text, err := in.take(int(length))
 	if err != nil {
@@ -202,7 +202,7 @@ func (e *ectReader) length() (uint32, error) {
 	}
 	n := binary.LittleEndian.Uint32(b)
 	if n > ectBlock {
-		return 0, &badRecord{fmt.Sprintf("at most %d rows", ectBlock), fmt.Sprint(n)}
+		return 0, &recordError{fmt.Sprintf("at most %d rows", ectBlock), fmt.Sprint(n)}
 	}
 	return n, nil
 }
@@ -228,7 +228,7 @@ func (e *ectReader) columns(n int) error {
 	for ; len(b) > 0; b = b[4:] {
 		id := binary.LittleEndian.Uint32(b)
 		if id > e.seen {
-			return &badRecord{fmt.Sprintf("an id of at most %d", e.seen), fmt.Sprint(id)}
+			return &recordError{fmt.Sprintf("an id of at most %d", e.seen), fmt.Sprint(id)}
 		}
 		if id == e.seen {
 			e.seen++
@@ -368,7 +368,8 @@ func (e *ectReader) all(ctx context.Context, in *input) (*Trace, error) {
 // saveSidecar writes a sidecar as a whole or not at all.
 func saveSidecar(path string, t *Trace, from source) (err error) {
 	folder := filepath.Dir(path)
-	if info, err := os.Stat(folder); err != nil || info.Mode().Perm()&0o200 == 0 {
+	info, err := os.Stat(folder)
+	if err != nil || info.Mode().Perm()&0o200 == 0 {
 		return errors.Join(os.ErrPermission, err) // meant to stay as it is, even by those who may write everywhere
 	}
 	file, err := os.CreateTemp(folder, "."+filepath.Base(path)+"-*")
@@ -376,7 +377,7 @@ func saveSidecar(path string, t *Trace, from source) (err error) {
 		return err
 	}
 	w := bufio.NewWriterSize(file, longestLine)
-	err = errors.Join(writeECT(w, t, &from), w.Flush(), file.Close())
+	err = errors.Join(writeECT(w, t, &from), w.Flush(), file.Chmod(0o644), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)
 	}

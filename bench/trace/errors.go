@@ -25,21 +25,27 @@ func (e *BadRecordError) Error() string {
 	return fmt.Sprintf("%s: byte %d: expected %s, found %s", e.File, e.Offset, e.Want, e.Got)
 }
 
-// badRecord is a BadRecordError that does not know where it is.
-type badRecord struct{ want, got string }
+// recordError is a BadRecordError that does not know where it is.
+type recordError struct{ want, got string }
 
-func (e *badRecord) Error() string { return "expected " + e.want + ", found " + e.got }
+func (e *recordError) Error() string { return "expected " + e.want + ", found " + e.got }
 
-// bad returns a badRecord that shows what was found, shortened.
+// bad returns a recordError that shows what was found.
 func bad(want string, found []byte) error {
-	const shown = 40
-	if len(found) == 0 {
-		return &badRecord{want, "nothing"}
+	return &recordError{want, shorten(found)}
+}
+
+// shorten returns bytes as text that a line of an error has room for.
+func shorten(b []byte) string {
+	const most = 40
+	switch {
+	case len(b) == 0:
+		return "nothing"
+	case len(b) > most:
+		return fmt.Sprintf("%q...", b[:most])
+	default:
+		return fmt.Sprintf("%q", b)
 	}
-	if len(found) > shown {
-		return &badRecord{want, fmt.Sprintf("%q...", found[:shown])}
-	}
-	return &badRecord{want, fmt.Sprintf("%q", found)}
 }
 
 // errSkip is what a decoder returns for what is no request, such as a comment.

@@ -2,10 +2,11 @@ package trace
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
-// decoder reads one record after the other. It returns errSkip for what is none, io.EOF at the end, and a badRecord or what
+// decoder reads one record after the other. It returns errSkip for what is none, io.EOF at the end, and a recordError or what
 // input returns otherwise.
 type decoder interface {
 	next(in *input, r *record) error
@@ -51,44 +52,33 @@ func never([]byte) bool { return false }
 // Formats returns the names of all formats that are read.
 func Formats() []string {
 	names := make([]string, len(formats))
-	for i := range formats {
-		names[i] = formats[i].name
+	for i, f := range formats {
+		names[i] = f.name
 	}
 	return names
 }
 
-func formatCalled(name string) *format {
-	for i := range formats {
-		if formats[i].name == name {
-			return &formats[i]
-		}
-	}
-	return nil
-}
-
 // detect finds out what a trace is: its name may promise a format, which its first bytes must look like then.
-func detect(in *input, o *Options) (*format, error) {
+func detect(in *input, o *Options) (format, error) {
 	head, err := in.peek()
 	if err != nil {
-		return nil, err
+		return format{}, err
 	}
 	if len(head) == 0 {
-		return nil, &BadRecordError{File: in.name, Want: "requests", Got: "an empty file"}
+		return format{}, &BadRecordError{File: in.name, Want: "requests", Got: "an empty file"}
 	}
 	if o.Format != "" {
-		f := formatCalled(o.Format)
+		f := formats[slices.Index(Formats(), o.Format)]
 		return f, f.check(in, head, "--format "+o.Format)
 	}
 	base, _ := uncompressedName(in.name)
 	base = strings.ToLower(base)
-	for i := range formats {
-		f := &formats[i]
+	for _, f := range formats {
 		if f.named != nil && f.named(base) {
 			return f, f.check(in, head, "a file of that name")
 		}
 	}
-	for i := range formats {
-		f := &formats[i]
+	for _, f := range formats {
 		looks := f.guess
 		if looks == nil {
 			looks = f.looks
@@ -97,13 +87,13 @@ func detect(in *input, o *Options) (*format, error) {
 			return f, nil
 		}
 	}
-	return nil, &BadRecordError{
+	return format{}, &BadRecordError{
 		File: in.name, Want: "one of the formats " + strings.Join(Formats(), ", ") + " (--format names it)", Got: shown(head),
 	}
 }
 
 // check returns an error if the first bytes are not what was promised.
-func (f *format) check(in *input, head []byte, promise string) error {
+func (f format) check(in *input, head []byte, promise string) error {
 	if f.looks(head) {
 		return nil
 	}
@@ -118,7 +108,7 @@ func shown(head []byte) string {
 	if isText(head) {
 		head, _, _ = bytes.Cut(head, []byte("\n"))
 	}
-	return bad("", head).(*badRecord).got
+	return shorten(head)
 }
 
 func suffix(all ...string) func(string) bool {
@@ -143,14 +133,29 @@ func prefix(all ...string) func(string) bool {
 	}
 }
 
-// isText reports whether there are no control characters but those of text.
+// isText reports whether the first bytes are text: of a file that is something else further on, too, which its lines tell
+// when it is read.
 func isText(head []byte) bool {
-	for _, c := range head {
+	const lines = 4
+	rest := head
+	for range lines {
+		_, behind, whole := bytes.Cut(rest, []byte("\n"))
+		if !whole {
+			return !hasControls(head)
+		}
+		rest = behind
+	}
+	return !hasControls(head[:len(head)-len(rest)])
+}
+
+// hasControls reports whether there are control characters other than those of text.
+func hasControls(b []byte) bool {
+	for _, c := range b {
 		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // isBinary is all that can be asked of formats in which every number is good.

@@ -38,8 +38,10 @@ var compressions = [...]struct {
 		return z, z.Close, nil
 	}},
 	{".xz", "\xfd7zXZ\x00", func(r io.Reader) (io.Reader, func(), error) {
-		z, err := xz.NewReader(r)
-		return z, func() {}, err
+		whole := &wholeXZ{source: r}
+		z, err := xz.NewReader(readerFunc(whole.take))
+		whole.plain = z
+		return whole, func() {}, err
 	}},
 	{".bz2", "BZh", func(r io.Reader) (io.Reader, func(), error) {
 		return bzip2.NewReader(r), func() {}, nil
@@ -82,13 +84,56 @@ func newInput(name string, r io.Reader) (*input, error) {
 		if err != nil {
 			return nil, in.located(fmt.Errorf("%s: %w", c.suffix[1:], err))
 		}
-		in.r, in.close = bufio.NewReaderSize(plain, longestLine), done
+		in.r, in.close = bufio.NewReaderSize(&sticky{r: plain}, longestLine), done
 		return in, nil
 	}
 	if _, promised := uncompressedName(name); promised {
 		return nil, &BadRecordError{File: name, Want: "what the name promises: a compressed file", Got: fmt.Sprintf("%q", head)}
 	}
 	return in, nil
+}
+
+// wholeXZ finds out whether a file that ends between two blocks, which package xz takes for the end, has its footer.
+type wholeXZ struct {
+	source io.Reader
+	plain  io.Reader
+	tail   [2]byte // what was taken last, but for padding
+}
+
+// take is how package xz reads the source.
+func (w *wholeXZ) take(p []byte) (int, error) {
+	n, err := w.source.Read(p)
+	b := bytes.TrimRight(p[:n], "\x00")
+	for _, c := range b[max(0, len(b)-len(w.tail)):] {
+		w.tail[0], w.tail[1] = w.tail[1], c
+	}
+	return n, err
+}
+
+func (w *wholeXZ) Read(p []byte) (int, error) {
+	n, err := w.plain.Read(p)
+	if errors.Is(err, io.EOF) && string(w.tail[:]) != "YZ" {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// sticky returns the first error again and again: bufio forgets one that Peek returned, and not every reader remembers.
+type sticky struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sticky) Read(p []byte) (n int, err error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, s.err = s.r.Read(p)
+	return n, s.err
 }
 
 // peek returns the first bytes of what comes, as many as there are.
@@ -110,11 +155,27 @@ func (in *input) nextLine() ([]byte, error) {
 	}
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
-		return nil, in.located(bad(fmt.Sprintf("lines of at most %d bytes", longestLine), line))
+		tooLong := in.located(bad(fmt.Sprintf("lines of at most %d bytes", longestLine), line))
+		return nil, errors.Join(tooLong, in.skipLine())
 	case errors.Is(err, io.EOF) && len(line) > 0, err == nil:
 		return bytes.TrimRight(line, "\r\n"), nil
 	default:
 		return nil, in.located(err)
+	}
+}
+
+// skipLine goes on to the next line.
+func (in *input) skipLine() error {
+	for {
+		line, err := in.r.ReadSlice('\n')
+		in.end += int64(len(line))
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err == nil, errors.Is(err, io.EOF):
+			return nil
+		default:
+			return in.located(err)
+		}
 	}
 }
 
@@ -128,7 +189,7 @@ func (in *input) take(n int) ([]byte, error) {
 	case err == nil:
 		return b, nil
 	case errors.Is(err, io.EOF) && len(b) > 0:
-		return nil, in.located(&badRecord{fmt.Sprintf("a record of %d bytes", n), fmt.Sprintf("the end of the file after %d", len(b))})
+		return nil, in.located(&recordError{fmt.Sprintf("a record of %d bytes", n), fmt.Sprintf("the end of the file after %d", len(b))})
 	default:
 		return nil, in.located(err)
 	}
@@ -139,8 +200,7 @@ func (in *input) located(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.EOF
 	}
-	var b *badRecord
-	if errors.As(err, &b) {
+	if b, ok := errors.AsType[*recordError](err); ok {
 		return &BadRecordError{File: in.name, Line: in.line, Offset: in.offset, Want: b.want, Got: b.got}
 	}
 	return &damagedError{fmt.Errorf("%s: byte %d after decompression: expected more of the trace: %w", in.name, in.end, err)}

@@ -214,7 +214,7 @@ func (r *Reader) split() error {
 	}
 	first, last := now.offset/block, (now.offset+now.length-1)/block
 	if last-first >= mostRequests {
-		return r.in.located(&badRecord{fmt.Sprintf("at most %d blocks", mostRequests), fmt.Sprint(last - first + 1)})
+		return r.in.located(&recordError{fmt.Sprintf("at most %d blocks", mostRequests), fmt.Sprint(last - first + 1)})
 	}
 	if !now.volume {
 		now.key = 0
@@ -239,7 +239,7 @@ func (r *Reader) emit(b *Batch) error {
 	id, fresh := r.keys.id(key)
 	if fresh {
 		if id >= mostObjects {
-			return r.in.located(&badRecord{fmt.Sprintf("at most %d objects", uint32(mostObjects)), "more"})
+			return r.in.located(&recordError{fmt.Sprintf("at most %d objects", uint32(mostObjects)), "more"})
 		}
 		if r.columns.size {
 			r.sizes = append(r.sizes, r.sizeOf(id))

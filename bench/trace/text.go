@@ -93,7 +93,7 @@ func keysIn(check func(line []byte) error) lineFunc {
 }
 
 func anyKey(line []byte) error {
-	if !isText(line) {
+	if hasControls(line) {
 		return bad("a key without control characters", line)
 	}
 	return nil

@@ -59,6 +59,21 @@ func (t *Trace) Bytes() uint64 {
 	return sum
 }
 
+// OneHits returns how many objects are asked for once.
+func (t *Trace) OneHits() (n int) {
+	const one, more = 1, 2
+	asked := make([]uint8, t.Objects)
+	for _, id := range t.IDs {
+		asked[id] = min(asked[id]+1, more)
+	}
+	for _, times := range asked {
+		if times == one {
+			n++
+		}
+	}
+	return n
+}
+
 // IDsSHA256 returns the digest of the ids as little-endian uint32, counted from 1.
 func (t *Trace) IDsSHA256() string {
 	return digest(len(t.IDs), func(i int) uint32 { return t.IDs[i] + 1 })

@@ -93,6 +93,10 @@ func House() []Rule {
 			Path: "cmd/edgecache", Files: []string{"sim_command.go", "sim_progress.go", "sim_trace.go"},
 			Ours: []string{"bench/sim", "bench/trace"}, Others: []string{"github.com/spf13/cobra"},
 		},
+		{
+			Path: "cmd/edgecache", Files: []string{"trace.go", "trace_convert.go", "trace_head.go", "trace_info.go"},
+			Ours: []string{"bench/trace"}, Others: []string{"github.com/spf13/cobra"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
