@@ -60,12 +60,12 @@ func (s *suite) start(t *testing.T, tr trace, capacity uint64, seed uint64) *run
 // each runs a check with every kind of trace and many capacities, down to one and up to more than there are objects.
 func (s *suite) each(t *testing.T, check func(s *suite, t *testing.T, tr trace, capacity uint64)) {
 	for _, kind := range kinds {
-		for _, capacity := range []uint64{1, 2, 3, 7, 20, 64, objects - 1, objects, 2 * objects} {
+		for _, capacity := range []uint64{1, 2, 3, 7, 20, 64, objects - 1, objects, 2 * objects, 1 << 62} {
 			t.Run(fmt.Sprintf("%s/%d objects", kind.name, capacity), func(t *testing.T) {
 				check(s, t, kind.trace(uint64(len(kind.name)), false), capacity)
 			})
 		}
-		for _, capacity := range []uint64{1, 10, 100, 1000, 3333, 1 << 40} {
+		for _, capacity := range []uint64{1, 10, 100, 1000, 3333, 1 << 62} {
 			t.Run(fmt.Sprintf("%s/%d bytes", kind.name, capacity), func(t *testing.T) {
 				check(s, t, kind.trace(uint64(len(kind.name)), true), capacity)
 			})
