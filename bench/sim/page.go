@@ -50,6 +50,17 @@ func (r *Report) writeLegend(b *strings.Builder, c *chart) {
 	b.WriteString("</div>\n")
 }
 
+// capitalised are headers of the page's form.
+func capitalised(headers string) string {
+	words := strings.Split(headers, "\t")
+	for i, word := range words {
+		if word != "" {
+			words[i] = word[:1] + strings.ToLower(word[1:])
+		}
+	}
+	return strings.Join(words, "\t")
+}
+
 // openTables is how many tables are shown at once. If there are more, one shows what is most important of all.
 const openTables = 4
 
@@ -84,7 +95,7 @@ func (r *Report) writeHTMLTable(b *strings.Builder, size uint64) {
 		open = " open"
 	}
 	fmt.Fprintf(b, "<details%s><summary>%s</summary>\n<div class=\"wide\"><table>\n<tr><th>Policy<th>Miss<th>Byte miss%s<th>Gap closed<th>Evictions<th>Mreq/s</tr>\n",
-		open, html.EscapeString(r.sizeLine(size)), strings.ReplaceAll(strings.TrimSuffix("\t"+r.bandHeader(), "\t"), "\t", "<th>"))
+		open, html.EscapeString(r.sizeLine(size)), strings.ReplaceAll(strings.TrimSuffix("\t"+capitalised(r.moreHeader()), "\t"), "\t", "<th>"))
 	for _, p := range r.ranking(size) {
 		policy := html.EscapeString(p.Policy)
 		if p.Error != "" {
@@ -92,7 +103,7 @@ func (r *Report) writeHTMLTable(b *strings.Builder, size uint64) {
 			continue
 		}
 		fmt.Fprintf(b, "<tr><td>%s<td>%.4f<td>%.4f%s<td>%s<td>%s<td>%.1f</tr>\n", policy, p.MissRatio, p.ByteMissRatio,
-			strings.ReplaceAll(strings.TrimSuffix("\t"+p.bandCells(), "\t"), "\t", "<td>"), p.gapCell(), p.evictionsCell(), p.MreqPerS)
+			strings.ReplaceAll(strings.TrimSuffix("\t"+r.moreCells(&p), "\t"), "\t", "<td>"), p.gapCell(), p.evictionsCell(), p.MreqPerS)
 	}
 	b.WriteString("</table></div></details>\n")
 }
