@@ -62,11 +62,11 @@ var policies = [...]Info{
 	},
 	{
 		Name: "wtinylfu", Title: "W-TinyLFU", Paper: "Einziger et al., ACM TOS 13(4), 2017", Online: true,
-		Random: true, Params: map[string]string{"window": "0.01"}, build: newWTinyLFU,
+		Random: true, Params: map[string]string{"window": "0.01", "ghost": "4"}, build: newWTinyLFU,
 	},
 	{
 		Name: "wtinylfu-adaptive", Title: "W-TinyLFU, adaptive", Paper: "Einziger et al., Middleware 2018",
-		Online: true, Random: true, Params: map[string]string{"window": "0.01"}, build: newAdaptiveWTinyLFU,
+		Online: true, Random: true, Params: map[string]string{"window": "0.01", "ghost": "4"}, build: newAdaptiveWTinyLFU,
 	},
 	{
 		Name: "lruk", Title: "LRU-K", Paper: "O'Neil et al., SIGMOD 1993", Online: true,

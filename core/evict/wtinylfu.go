@@ -17,7 +17,8 @@ import (
 // sizes count, all lengths are bytes, and each object that leaves the window competes with one victim after the other.
 //
 // The sketch counts numbers, so that one may stand for another object only once its count is gone: what was thrown out is
-// remembered until the halving that makes it zero, the fourth at the latest.
+// remembered until the halving that makes it zero, the fourth at the latest, or until too many are: those whose count would
+// be zero first are forgotten first then. Results do not depend on that.
 //
 // The window is fixed, or follows a climber.
 type wTinyLFU struct {
@@ -28,6 +29,8 @@ type wTinyLFU struct {
 	maxWindow, maxProtected      uint64
 	asked                        sketch
 	fading                       [tinyFades]list // what is remembered, by the halving that makes its count zero
+	remembered                   uint64          // how many objects are fading
+	ghost                        float64         // how many may be, for each that fits
 	resident, most               uint64          // how many objects are, and most that ever were
 	random                       rand.PCG
 
@@ -64,11 +67,16 @@ func buildWTinyLFU(s Spec) (*wTinyLFU, error) {
 	if err != nil {
 		return nil, err
 	}
+	ghost, err := s.float("ghost", 0, 1000)
+	if err != nil {
+		return nil, err
+	}
 	main := min(uint64(float64(s.Capacity)*(1-window)), s.Capacity-1)
 	p := &wTinyLFU{
 		base: newBase(s), at: make(nodes, s.Objects), in: make([]uint8, s.Objects),
 		window: newSegment(), probation: newSegment(), protected: newSegment(),
 		maxWindow: s.Capacity - main, maxProtected: uint64(float64(main) * 0.8),
+		ghost:  ghost,
 		random: *rand.NewPCG(s.Seed, 0),
 	}
 	p.asked = newSketch(p.objects())
@@ -113,7 +121,7 @@ func (p *wTinyLFU) Insert(id, size uint32) bool {
 	}
 	known := p.in[id] >= tinyFading
 	if known {
-		p.fading[p.in[id]-tinyFading].remove(p.at, id)
+		p.unfade(id)
 	}
 	p.count(id)
 	p.came(id, size)
@@ -232,18 +240,39 @@ func (p *wTinyLFU) fade(id uint32) {
 	list := (p.asked.halvings + uint64(bits.Len(uint(n)))) % tinyFades
 	p.in[id] = tinyFading + uint8(list)
 	p.fading[list].push(p.at, id)
+	p.remembered++
+	for float64(p.remembered) > p.ghost*float64(p.objects()) {
+		p.forgetNext()
+	}
 }
 
-// count counts a request for an object that is not among the fading, and forgets those that have faded.
+// unfade takes an object out of those that fade.
+func (p *wTinyLFU) unfade(id uint32) {
+	p.fading[p.in[id]-tinyFading].remove(p.at, id)
+	p.in[id] = tinyNone
+	p.remembered--
+}
+
+// forgetNext forgets the first thrown out of those whose count will be zero first. There must be some.
+func (p *wTinyLFU) forgetNext() {
+	for i := range uint64(tinyFades) {
+		next := &p.fading[(p.asked.halvings+i)%tinyFades]
+		if next.n > 0 {
+			id := next.tail
+			p.unfade(id)
+			p.forgot(id)
+			return
+		}
+	}
+}
+
+// count counts a request for an object that is not fading, and forgets what has faded.
 func (p *wTinyLFU) count(id uint32) {
 	if !p.asked.add(id) {
 		return
 	}
 	for faded := &p.fading[p.asked.halvings%tinyFades]; faded.n > 0; {
-		id := faded.tail
-		faded.remove(p.at, id)
-		p.in[id] = tinyNone
-		p.forgot(id)
+		p.forgetNext()
 	}
 }
 

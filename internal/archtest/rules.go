@@ -41,6 +41,7 @@ func House() []Rule {
 		{Path: "core", Ours: []string{"core/codec"}, Others: with(xxhash)},
 		{Path: "core/codec", Others: []string{xxhash}},
 		{Path: "core/evict"},
+		{Path: "core/evict/policytest", Ours: []string{"core/evict"}},
 		{Path: "hostabi"},
 		{Path: "hostabi/sdk"},
 		{Path: "hostabi/sdk/go", Guest: true},
@@ -127,7 +128,7 @@ func House() []Rule {
 
 // testOnly are packages of ours that only tests and each other may import.
 func testOnly() []string {
-	return []string{"backends/backendtest", "hostabi/abitest", "internal/archtest", "internal/faultproxy", "internal/otlptest", "internal/testserver"}
+	return []string{"backends/backendtest", "core/evict/policytest", "hostabi/abitest", "internal/archtest", "internal/faultproxy", "internal/otlptest", "internal/testserver"}
 }
 
 // fits reports whether the rule is about file in the package at path.
