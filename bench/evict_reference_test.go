@@ -41,7 +41,7 @@ func targets() []target {
 		{policy: "wtinylfu", row: "Caffeine:sketch.WindowTinyLfu_(1%)", mode: "obj", tolerance: .01},
 		{policy: "wtinylfu-adaptive", row: "Caffeine:sketch.HillClimberWindowTinyLfu_(simple_1%)", mode: "obj", tolerance: .02},
 	}
-	for policy, row := range map[string]string{"fifo": "FIFO", "lru": "LRU", "clock": "Clock", "sieve": "Sieve", "lfu": "LFU"} {
+	for policy, row := range map[string]string{"fifo": "FIFO", "lru": "LRU", "clock": "Clock", "sieve": "Sieve", "lfu": "LFU", "gdsf": "GDSF"} {
 		all = append(all, target{policy: policy, row: row, mode: "obj"}, target{policy: policy, row: row, mode: "byte"})
 	}
 	for policy, row := range map[string]string{"hyperbolic": "Hyperbolic", "lecar": "LeCaR"} {
