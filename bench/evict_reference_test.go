@@ -41,7 +41,9 @@ func targets() []target {
 		{policy: "wtinylfu", row: "Caffeine:sketch.WindowTinyLfu_(1%)", mode: "obj", tolerance: .01},
 		{policy: "wtinylfu-adaptive", row: "Caffeine:sketch.HillClimberWindowTinyLfu_(simple_1%)", mode: "obj", tolerance: .02},
 	}
-	for policy, row := range map[string]string{"fifo": "FIFO", "lru": "LRU", "clock": "Clock", "sieve": "Sieve", "lfu": "LFU", "gdsf": "GDSF"} {
+	for policy, row := range map[string]string{
+		"fifo": "FIFO", "lru": "LRU", "clock": "Clock", "sieve": "Sieve", "lfu": "LFU", "gdsf": "GDSF",
+	} {
 		all = append(all, target{policy: policy, row: row, mode: "obj"}, target{policy: policy, row: row, mode: "byte"})
 	}
 	for policy, row := range map[string]string{"hyperbolic": "Hyperbolic", "lecar": "LeCaR"} {
@@ -88,7 +90,10 @@ func compareAll(t *testing.T, tr *trace.Trace, rows []map[string]string) {
 	for _, row := range rows {
 		for _, want := range targets() {
 			capacity := number(t, row["cache_size"])
-			if row["algo"] != want.row || row["size_mode"] != want.mode || capacity < want.least || want.most > 0 && capacity > want.most {
+			if row["algo"] != want.row || row["size_mode"] != want.mode {
+				continue
+			}
+			if capacity < want.least || want.most > 0 && capacity > want.most {
 				continue
 			}
 			compared++
