@@ -17,7 +17,7 @@ import (
 type lhd struct {
 	base
 	pool     pool[lastHits]
-	newest   [8]uint32 // that came last, in a ring
+	newest   [8]uint32 // those that came last, in a ring; some may be gone
 	newestAt int
 	sample   int
 	now      uint64
@@ -261,7 +261,7 @@ func (p *lhd) expect(from int) {
 // scale chooses how many requests an age is, so that it is small beside the time that objects stay, and moves what is known.
 func (p *lhd) scale() {
 	want := p.residents / p.rounds / (lhdError * lhdAges)
-	shift := max(uint(bits.Len64(uint64(math.Ceil(want))-1)), 1)
+	shift := max(uint(bits.Len64(uint64(math.Ceil(max(want, 1)))-1)), 1)
 	for class := range lhdClasses {
 		from, to := class*lhdAges, (class+1)*lhdAges
 		rescale(p.hits[from:to], p.shift, shift)
