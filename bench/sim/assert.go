@@ -15,7 +15,7 @@ type Assertion struct {
 }
 
 // ParseAssertion returns what a text such as "lru.miss<=0.33" asserts: a policy, a metric, how it is compared, a number. The
-// metrics are miss, byte_miss, misses, gap, evictions and mreq, the comparisons <= >= < > ==. It is about every size, or with
+// metrics are miss, byte_miss, cost_miss, misses, gap, evictions and mreq, the comparisons <= >= < > ==. It is about every size, or with
 // "lru@1%.miss<=0.33" about one.
 func ParseAssertion(text string) (Assertion, error) {
 	a := Assertion{text: text}
@@ -37,7 +37,7 @@ func ParseAssertion(text string) (Assertion, error) {
 	}
 	a.policy, a.metric = strings.TrimSpace(left[:dot]), strings.TrimSpace(left[dot+1:])
 	if _, ok := a.value(&Result{}); !ok {
-		return bad(fmt.Sprintf("no metric is called %q: there are miss, byte_miss, misses, gap, evictions, mreq", a.metric))
+		return bad(fmt.Sprintf("no metric is called %q: there are miss, byte_miss, cost_miss, misses, gap, evictions, mreq", a.metric))
 	}
 	if policy, size, ok := strings.Cut(a.policy, "@"); ok {
 		s, err := ParseSize(size)
@@ -88,6 +88,11 @@ func (a *Assertion) value(p *Result) (v float64, ok bool) {
 		return p.MissRatio, true
 	case "byte_miss":
 		return p.ByteMissRatio, true
+	case "cost_miss":
+		if p.CostMissRatio == nil {
+			return math.NaN(), true
+		}
+		return *p.CostMissRatio, true
 	case "misses":
 		return float64(p.Misses), true
 	case "evictions":

@@ -17,20 +17,25 @@ const batch = 4096
 
 // stream is what a cache is asked for. It is shared by caches, which only read it.
 type stream struct {
-	ids, sizes []uint32 // sizes is nil where the trace has none
+	ids, sizes []uint32  // sizes is nil where the trace has none
+	costs      []float32 // of a miss; nil where the trace has none
 	objects    int
 	bytes      uint64  // of all requests; their number where sizes is nil
+	cost       float64 // of all requests if they missed
 	rate       float64 // of the sample; 1 for all
 }
 
 func whole(t *trace.Trace) *stream {
-	s := &stream{ids: t.IDs, sizes: t.Sizes, objects: t.Objects, rate: 1}
+	s := &stream{ids: t.IDs, sizes: t.Sizes, costs: t.Costs, objects: t.Objects, rate: 1}
 	s.count()
 	return s
 }
 
-// count fills in s.bytes.
+// count fills in s.bytes and s.cost.
 func (s *stream) count() {
+	for _, cost := range s.costs {
+		s.cost += float64(cost)
+	}
 	s.bytes = uint64(len(s.ids))
 	if s.sizes != nil {
 		s.bytes = 0
@@ -58,6 +63,7 @@ type job struct {
 
 	misses    uint64
 	missBytes uint64
+	missCost  float64
 	evictions uint64
 	elapsed   time.Duration
 	err       error
@@ -129,6 +135,7 @@ func (j *job) replay(ctx context.Context, p evict.Policy, at *int) error {
 			return fmt.Errorf("in requests %d to %d it says %d misses and marks %d", *at, end-1, misses, n)
 		}
 		count.bytes(hits[:], part(j.stream.sizes, *at, end))
+		count.cost(hits[:], part(j.stream.costs, *at, end))
 		if p.Used() > j.capacity {
 			return fmt.Errorf("after request %d it has %d in a cache of %d", end-1, p.Used(), j.capacity)
 		}
@@ -137,7 +144,7 @@ func (j *job) replay(ctx context.Context, p evict.Policy, at *int) error {
 		}
 	}
 	j.elapsed = time.Since(start)
-	j.misses, j.missBytes = count.total, count.missBytes
+	j.misses, j.missBytes, j.missCost = count.total, count.missBytes, count.missCost
 	if j.stream.sizes == nil {
 		j.missBytes = j.misses
 	}
@@ -161,7 +168,7 @@ func (j *job) thrownOut(p evict.Policy, tooLarge uint64) uint64 {
 }
 
 // part is the slice from one request to another, or nil of nil.
-func part(column []uint32, from, to int) []uint32 {
+func part[T any](column []T, from, to int) []T {
 	if column == nil {
 		return nil
 	}
@@ -172,6 +179,7 @@ func part(column []uint32, from, to int) []uint32 {
 type counter struct {
 	limit                      uint64 // larger objects are never let in
 	total, missBytes, tooLarge uint64
+	missCost                   float64
 }
 
 func (j *job) counter() counter {
@@ -195,11 +203,7 @@ func (c *counter) misses(hits []uint64, n int) int {
 // bytes counts the bytes that missed, and the objects that cannot be let in.
 func (c *counter) bytes(hits []uint64, sizes []uint32) {
 	for i := 0; i < len(sizes); i += 64 {
-		missed := ^hits[i/64]
-		if rest := len(sizes) - i; rest < 64 {
-			missed &= 1<<rest - 1
-		}
-		for ; missed != 0; missed &= missed - 1 {
+		for missed := missesAt(hits, i, len(sizes)); missed != 0; missed &= missed - 1 {
 			size := uint64(sizes[i+bits.TrailingZeros64(missed)])
 			c.missBytes += size
 			if size > c.limit {
@@ -207,4 +211,22 @@ func (c *counter) bytes(hits []uint64, sizes []uint32) {
 			}
 		}
 	}
+}
+
+// cost counts what the misses cost.
+func (c *counter) cost(hits []uint64, costs []float32) {
+	for i := 0; i < len(costs); i += 64 {
+		for missed := missesAt(hits, i, len(costs)); missed != 0; missed &= missed - 1 {
+			c.missCost += float64(costs[i+bits.TrailingZeros64(missed)])
+		}
+	}
+}
+
+// missesAt returns a bit for each of 64 requests from number i on, of n, that misses.
+func missesAt(hits []uint64, i, n int) uint64 {
+	missed := ^hits[i/64]
+	if n-i < 64 {
+		missed &= 1<<(n-i) - 1
+	}
+	return missed
 }

@@ -24,6 +24,9 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		c.write(&b, false)
 		b.WriteString("<figcaption>Point at the curves for values.</figcaption>\n</figure>\n")
 	}
+	if len(r.CacheSizes()) > openTables {
+		r.writeOverview(&b, charts[0])
+	}
 	for _, size := range r.CacheSizes() {
 		r.writeHTMLTable(&b, size)
 	}
@@ -47,8 +50,44 @@ func (r *Report) writeLegend(b *strings.Builder, c *chart) {
 	b.WriteString("</div>\n")
 }
 
-// openTables is how many tables are shown at once.
+// capitalised are headers of the page's form.
+func capitalised(headers string) string {
+	words := strings.Split(headers, "\t")
+	for i, word := range words {
+		if word != "" {
+			words[i] = word[:1] + strings.ToLower(word[1:])
+		}
+	}
+	return strings.Join(words, "\t")
+}
+
+// openTables is how many tables are shown at once. If there are more, one shows what is most important of all.
 const openTables = 4
+
+// writeOverview writes a table of the miss ratios of all sizes.
+func (r *Report) writeOverview(b *strings.Builder, c *chart) {
+	b.WriteString("<details open><summary>Miss ratios at all sizes</summary>\n<div class=\"wide\"><table>\n<tr><th>Policy")
+	for _, size := range c.sizes {
+		text := grouped(size)
+		if c.bytes {
+			text = bytesText(size)
+		}
+		fmt.Fprintf(b, "<th>%s", text)
+	}
+	b.WriteString("</tr>\n")
+	for _, curve := range c.curves {
+		fmt.Fprintf(b, "<tr><td>%s", html.EscapeString(curve.policy))
+		for _, miss := range curve.misses {
+			if math.IsNaN(miss) {
+				b.WriteString("<td>-")
+			} else {
+				fmt.Fprintf(b, "<td>%.3f", miss)
+			}
+		}
+		b.WriteString("</tr>\n")
+	}
+	b.WriteString("</table></div></details>\n")
+}
 
 func (r *Report) writeHTMLTable(b *strings.Builder, size uint64) {
 	open := ""
@@ -56,7 +95,7 @@ func (r *Report) writeHTMLTable(b *strings.Builder, size uint64) {
 		open = " open"
 	}
 	fmt.Fprintf(b, "<details%s><summary>%s</summary>\n<div class=\"wide\"><table>\n<tr><th>Policy<th>Miss<th>Byte miss%s<th>Gap closed<th>Evictions<th>Mreq/s</tr>\n",
-		open, html.EscapeString(r.sizeLine(size)), strings.ReplaceAll(strings.TrimSuffix("\t"+r.bandHeader(), "\t"), "\t", "<th>"))
+		open, html.EscapeString(r.sizeLine(size)), strings.ReplaceAll(strings.TrimSuffix("\t"+capitalised(r.moreHeader()), "\t"), "\t", "<th>"))
 	for _, p := range r.ranking(size) {
 		policy := html.EscapeString(p.Policy)
 		if p.Error != "" {
@@ -64,7 +103,7 @@ func (r *Report) writeHTMLTable(b *strings.Builder, size uint64) {
 			continue
 		}
 		fmt.Fprintf(b, "<tr><td>%s<td>%.4f<td>%.4f%s<td>%s<td>%s<td>%.1f</tr>\n", policy, p.MissRatio, p.ByteMissRatio,
-			strings.ReplaceAll(strings.TrimSuffix("\t"+p.bandCells(), "\t"), "\t", "<td>"), p.gapCell(), p.evictionsCell(), p.MreqPerS)
+			strings.ReplaceAll(strings.TrimSuffix("\t"+r.moreCells(&p), "\t"), "\t", "<td>"), p.gapCell(), p.evictionsCell(), p.MreqPerS)
 	}
 	b.WriteString("</table></div></details>\n")
 }
@@ -127,7 +166,7 @@ figcaption{min-height:4.5em;font-size:.85rem;color:var(--faint)}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left;padding-left:0}
+th:first-child,td:first-child{text-align:left;padding-left:0;position:sticky;left:0;background:var(--paper)}
 th{color:var(--faint);font-weight:500}
 .error{text-align:left;color:var(--c3);white-space:normal}
 @media (max-width:40rem){.chart text{font-size:19px}.chart .title{font-size:20px}.curve path{stroke-width:2.6}.legend .curve path{stroke-width:1.8}}

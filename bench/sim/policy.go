@@ -23,9 +23,10 @@ type Policy struct {
 // fromCurve is how many sizes a curve must have to be faster than one cache after the other.
 const fromCurve = 48
 
-// atOnce reports whether Curve is to be used for so many sizes.
-func (p *Policy) atOnce(sizes int, bytes bool) bool {
-	return p.Curve != nil && (p.New == nil || sizes >= fromCurve && !bytes)
+// atOnce reports whether Curve is to be used for so many sizes. It tells no evictions of bytes, and no
+// costs.
+func (p *Policy) atOnce(sizes int, s *stream, bytes bool) bool {
+	return p.Curve != nil && (p.New == nil || sizes >= fromCurve && !bytes && s.costs == nil)
 }
 
 // Failing is implemented by policies that can fail while they run. After an error, what they say does not count.

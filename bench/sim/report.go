@@ -43,6 +43,8 @@ type Result struct {
 	// MissRatio and ByteMissRatio are shares of the requests, and of the bytes asked for.
 	MissRatio     float64 `json:"miss_ratio"`
 	ByteMissRatio float64 `json:"byte_miss_ratio"`
+	// CostMissRatio is what the misses cost, of what it would cost if all missed. nil where the trace has no costs.
+	CostMissRatio *float64 `json:"cost_miss_ratio,omitempty"`
 	// Bound says that this is no policy but what no policy misses less than. It has no evictions.
 	Bound bool `json:"bound,omitempty"`
 	// Evictions is how many objects came in and were thrown out. One that a policy does not let in counts.
@@ -112,7 +114,7 @@ func newReport(o *Options, capacities []uint64, policies int, streams []*stream,
 func newResult(jobs []*job, capacity uint64, expected int) Result {
 	r := Result{Policy: jobs[0].policy.Name, CacheSize: capacity, Bound: jobs[0].policy.New == nil}
 	var bytes, missBytes uint64
-	var seconds float64
+	var cost, missCost, seconds float64
 	for _, j := range jobs {
 		if j.err != nil {
 			return Result{Policy: r.Policy, CacheSize: capacity, Error: j.err.Error()}
@@ -122,11 +124,17 @@ func newResult(jobs []*job, capacity uint64, expected int) Result {
 		r.Evictions += j.evictions
 		bytes += j.stream.bytes
 		missBytes += j.missBytes
+		cost += j.stream.cost
+		missCost += j.missCost
 		seconds += j.elapsed.Seconds()
 	}
 	r.MissRatio = ratio(float64(r.Misses), float64(r.Requests))
 	r.ByteMissRatio = ratio(float64(missBytes), float64(bytes))
 	r.MreqPerS = ratio(float64(r.Requests)/1e6, seconds)
+	if jobs[0].stream.costs != nil && !r.Bound {
+		share := ratio(missCost, cost)
+		r.CostMissRatio = &share
+	}
 	if jobs[0].stream.rate < 1 {
 		r.Estimate = newEstimate(jobs, float64(expected))
 	}

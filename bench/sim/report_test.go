@@ -36,7 +36,7 @@ func sampled() *Report {
 		Sample: &Sample{Rate: 0.01, Seeds: 5, Objects: 9_876},
 		Results: []Result{{
 			Policy: "lru", CacheSize: 1000, Requests: 200_000, Misses: 100_000, MissRatio: 0.5, ByteMissRatio: 0.5, Evictions: 99_000, MreqPerS: 150,
-			Estimate: &Estimate{Raw: Band{0.5, 0.48, 0.53}, Adjusted: Band{0.49, 0.485, 0.495}},
+			CostMissRatio: new(0.61), Estimate: &Estimate{Raw: Band{0.5, 0.48, 0.53}, Adjusted: Band{0.49, 0.485, 0.495}},
 		}},
 	}
 }

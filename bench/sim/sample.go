@@ -28,6 +28,9 @@ func sample(t *trace.Trace, rate float64, seed uint64) *stream {
 		if t.Sizes != nil {
 			s.sizes = append(s.sizes, t.Sizes[i])
 		}
+		if t.Costs != nil {
+			s.costs = append(s.costs, t.Costs[i])
+		}
 	}
 	s.count()
 	return s

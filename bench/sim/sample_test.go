@@ -28,8 +28,8 @@ func TestSampleHasAllRequestsOfItsObjects(t *testing.T) {
 	seen := make([]int, s.objects)
 	for i, id := range s.ids {
 		seen[id]++
-		if i > 0 && s.sizes[i] == 0 {
-			t.Fatal("an object without size")
+		if s.sizes[i] == 0 || s.costs[i] != float32(chosen[id]%7) {
+			t.Fatalf("object %d has size %d and cost %v", chosen[id], s.sizes[i], s.costs[i])
 		}
 	}
 	for id, n := range seen {

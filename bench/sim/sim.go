@@ -150,7 +150,7 @@ type task []*job
 func (o *Options) tasks(jobs []*job, capacities, streams int) []task {
 	var all []task
 	for of := range slices.Chunk(jobs, capacities*streams) {
-		if !of[0].policy.atOnce(capacities, o.Bytes) {
+		if !of[0].policy.atOnce(capacities, of[0].stream, o.Bytes) {
 			for _, j := range of {
 				all = append(all, task{j})
 			}
@@ -168,7 +168,7 @@ func (o *Options) tasks(jobs []*job, capacities, streams int) []task {
 }
 
 func (t task) run(ctx context.Context) {
-	if t[0].policy.atOnce(len(t), t[0].bytes) {
+	if t[0].policy.atOnce(len(t), t[0].stream, t[0].bytes) {
 		runCurve(t)
 	} else {
 		t[0].run(ctx)

@@ -14,7 +14,7 @@ import (
 	"github.com/edgecache/edgecache/core/evict"
 )
 
-// made returns a trace with skewed popularity, in which an object keeps its size.
+// made returns a trace with skewed popularity, in which an object keeps its size, and misses have costs.
 func made(seed uint64, requests, objects int) *trace.Trace {
 	r := rand.New(rand.NewPCG(seed, 0))
 	popularity := rand.NewZipf(r, 1.1, 4, uint64(objects-1))
@@ -32,6 +32,7 @@ func made(seed uint64, requests, objects int) *trace.Trace {
 		}
 		t.IDs = append(t.IDs, id)
 		t.Sizes = append(t.Sizes, sizes[id])
+		t.Costs = append(t.Costs, float32(id%7))
 	}
 	t.Objects = len(known)
 	return t
@@ -56,7 +57,7 @@ func mustSizes(t *testing.T, words ...string) []Size {
 }
 
 // queue is the simplest cache: a slice with what is thrown out next in front. It is FIFO, or LRU where hits move things.
-func queue(tr *trace.Trace, capacity uint64, bytes, moves bool) (misses, missBytes, evictions uint64) {
+func queue(tr *trace.Trace, capacity uint64, bytes, moves bool) (misses, missBytes, evictions uint64, missCost float64) {
 	var used uint64
 	var resident []uint32
 	sizes := make([]uint64, tr.Objects)
@@ -69,6 +70,7 @@ func queue(tr *trace.Trace, capacity uint64, bytes, moves bool) (misses, missByt
 		}
 		misses++
 		missBytes += uint64(tr.Size(i))
+		missCost += float64(tr.Costs[i])
 		sizes[id] = 1
 		if bytes {
 			sizes[id] = uint64(tr.Size(i))
@@ -83,7 +85,7 @@ func queue(tr *trace.Trace, capacity uint64, bytes, moves bool) (misses, missByt
 		resident = append(resident, id)
 		used += sizes[id]
 	}
-	return misses, missBytes, evictions
+	return misses, missBytes, evictions, missCost
 }
 
 func TestRunAgainstTheSimplestCache(t *testing.T) {
@@ -96,8 +98,15 @@ func TestRunAgainstTheSimplestCache(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range r.Results {
-				misses, missBytes, evictions := queue(tr, p.CacheSize, bytes, p.Policy == "lru")
+				misses, missBytes, evictions, missCost := queue(tr, p.CacheSize, bytes, p.Policy == "lru")
 				want := ratio(float64(missBytes), float64(tr.Bytes()))
+				cost := 0.0
+				for _, c := range tr.Costs {
+					cost += float64(c)
+				}
+				if p.CostMissRatio == nil || *p.CostMissRatio != ratio(missCost, cost) {
+					t.Errorf("%d requests, bytes %v: cost miss ratio %v, want %v", requests, bytes, p.CostMissRatio, ratio(missCost, cost))
+				}
 				if p.Requests != uint64(requests) || p.Misses != misses || p.Evictions != evictions || p.ByteMissRatio != want {
 					t.Errorf("%d requests, bytes %v: %+v, want %d misses, byte miss ratio %v, %d evictions",
 						requests, bytes, p, misses, want, evictions)
@@ -281,8 +290,10 @@ func TestGapIsWhatFIFOAndTheBestLeave(t *testing.T) {
 func TestCurveIsTheSameAsOneCacheAfterTheOther(t *testing.T) {
 	lru := mustPolicies(t, "lru")[0]
 	slow := Policy{Name: "slow", New: lru.New}
+	tr := made(2, 50_000, 9000)
+	tr.Costs = nil
 	for _, n := range []int{fromCurve - 1, 2 * fromCurve} {
-		r, err := Run(t.Context(), Options{Trace: made(2, 50_000, 9000), Policies: []Policy{lru, slow}, Sizes: CurveSizes(n)})
+		r, err := Run(t.Context(), Options{Trace: tr, Policies: []Policy{lru, slow}, Sizes: CurveSizes(n)})
 		if err != nil {
 			t.Fatal(err)
 		}

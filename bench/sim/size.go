@@ -74,7 +74,7 @@ func cutUnit(text string) (number string, factor uint64, unit bool) {
 // of returns the capacity, total being that of a cache in which everything fits.
 func (s Size) of(total uint64, bytes bool) (uint64, error) {
 	if s.unit && !bytes {
-		return 0, fmt.Errorf("sim: size %s is bytes, and these caches hold objects", s)
+		return 0, fmt.Errorf("sim: size %s is bytes, and these caches hold objects: add --bytes", s)
 	}
 	if s.share == nil {
 		return s.count, nil

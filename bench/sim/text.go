@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 )
@@ -14,7 +15,7 @@ func columns() []string {
 	return []string{
 		"trace", "size_mode", "cache_size", "policy", "requests", "misses", "miss_ratio", "byte_miss_ratio", "mreq_per_s",
 		"evictions", "gap_closed", "sample_rate", "miss_ratio_low", "miss_ratio_high", "adjusted_miss_ratio", "adjusted_low",
-		"adjusted_high", "error",
+		"adjusted_high", "cost_miss_ratio", "error",
 	}
 }
 
@@ -41,7 +42,11 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			row = append(row, strconv.FormatFloat(r.Sample.Rate, 'g', -1, 64), six(e.Raw.Low), six(e.Raw.High),
 				six(e.Adjusted.Ratio), six(e.Adjusted.Low), six(e.Adjusted.High))
 		}
-		_ = c.Write(append(row, make([]string, len(columns())-len(row))...))
+		row = append(row, make([]string, len(columns())-len(row))...)
+		if p.CostMissRatio != nil {
+			row[len(row)-2] = six(*p.CostMissRatio)
+		}
+		_ = c.Write(row)
 	}
 	c.Flush()
 	return c.Error()
@@ -75,13 +80,13 @@ func (r *Report) WriteTable(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, size := range r.CacheSizes() {
 		fmt.Fprintf(w, "\n%s\n", r.sizeLine(size))
-		fmt.Fprintf(w, "MISS\tBYTE MISS\t%sGAP CLOSED\tEVICTIONS\tMREQ/S\t  POLICY\n", r.bandHeader())
+		fmt.Fprintf(w, "MISS\tBYTE MISS\t%sGAP CLOSED\tEVICTIONS\tMREQ/S\t  POLICY\n", r.moreHeader())
 		for _, p := range r.ranking(size) {
 			if p.Error != "" {
 				continue
 			}
 			fmt.Fprintf(w, "%.4f\t%.4f\t%s%s\t%s\t%.1f\t  %s\n",
-				p.MissRatio, p.ByteMissRatio, p.bandCells(), p.gapCell(), p.evictionsCell(), p.MreqPerS, p.Policy)
+				p.MissRatio, p.ByteMissRatio, r.moreCells(&p), p.gapCell(), p.evictionsCell(), p.MreqPerS, p.Policy)
 		}
 		// The columns of each size are for themselves.
 		if err := w.Flush(); err != nil {
@@ -91,19 +96,36 @@ func (r *Report) WriteTable(out io.Writer) error {
 	return nil
 }
 
-func (r *Report) bandHeader() string {
-	if r.Sample == nil {
-		return ""
+// moreHeader names the columns that not every report has, each with a tab behind it.
+func (r *Report) moreHeader() string {
+	var text string
+	if r.hasCosts() {
+		text += "COST MISS\t"
 	}
-	return "OF SAMPLES\tADJUSTED\tOF SAMPLES\t"
+	if r.Sample != nil {
+		text += "OF SAMPLES\tADJUSTED\tOF SAMPLES\t"
+	}
+	return text
 }
 
-func (p *Result) bandCells() string {
-	if p.Estimate == nil {
-		return ""
+// moreCells are what is in these columns.
+func (r *Report) moreCells(p *Result) string {
+	var text string
+	switch {
+	case p.CostMissRatio != nil:
+		text += fmt.Sprintf("%.4f\t", *p.CostMissRatio)
+	case r.hasCosts():
+		text += "-\t"
 	}
-	raw, adjusted := p.Estimate.Raw, p.Estimate.Adjusted
-	return fmt.Sprintf("%.4f-%.4f\t%.4f\t%.4f-%.4f\t", raw.Low, raw.High, adjusted.Ratio, adjusted.Low, adjusted.High)
+	if p.Estimate != nil {
+		raw, adjusted := p.Estimate.Raw, p.Estimate.Adjusted
+		text += fmt.Sprintf("%.4f-%.4f\t%.4f\t%.4f-%.4f\t", raw.Low, raw.High, adjusted.Ratio, adjusted.Low, adjusted.High)
+	}
+	return text
+}
+
+func (r *Report) hasCosts() bool {
+	return slices.ContainsFunc(r.Results, func(p Result) bool { return p.CostMissRatio != nil })
 }
 
 func (p *Result) evictionsCell() string {

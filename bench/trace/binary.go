@@ -166,34 +166,42 @@ var be64 = layout{
 	},
 }
 
-// guessBE32 reports whether there are numbers of 4 bytes that come again. Pairs of them come again less often than they do
-// alone, whereas a number of 8 bytes comes again as often as its halves.
+// guessBE32 reports whether there are numbers of 4 bytes that come again. The halves of a number of 8 bytes stay what they
+// are, whereas one of 4 bytes is now the first and now the second of two.
 func guessBE32(head []byte) bool {
-	single, pairs, n := reuse(head)
-	return n > 0 && repeats(single, n) && pairs*8 > single*5
+	n := reuse(head)
+	return n.both*20 >= max(n.firsts, n.seconds) && comeAgain(n.either, 2*n.pairs)
 }
 
 // guessBE64 reports whether there are numbers of 8 bytes that come again.
 func guessBE64(head []byte) bool {
-	_, pairs, n := reuse(head)
-	return repeats(pairs*2, n)
+	n := reuse(head)
+	return comeAgain(n.wholes, n.pairs)
 }
 
-// repeats reports whether so few of n are different that this is no chance.
-func repeats(different, n int) bool { return different*20 < n*19 }
+// comeAgain reports whether so few of n numbers are different that this is no chance.
+func comeAgain(different, n int) bool { return different*20 < n*19 }
 
-// reuse returns how many different numbers of 4 bytes there are, with those in front and those behind in a pair counted
-// apart, how many different pairs, and how many numbers.
-func reuse(head []byte) (single, pairs, n int) {
+// pairs counts numbers of 4 bytes, two and two: how many pairs there are, and how many different numbers are first, second,
+// either, both, and how many different pairs.
+type pairs struct{ pairs, firsts, seconds, either, both, wholes int }
+
+func reuse(head []byte) pairs {
 	if isText(head) {
-		return 0, 0, 0
+		return pairs{}
 	}
-	halves, wholes := newInterner(), newInterner()
+	firsts, seconds, either, wholes := newInterner(), newInterner(), newInterner(), newInterner()
+	n := len(head) / 8
 	for b := head; len(b) >= 8; b = b[8:] {
-		halves.id(uint64(binary.BigEndian.Uint32(b)) | 1<<32)
-		halves.id(uint64(binary.BigEndian.Uint32(b[4:])) | 1<<33)
-		wholes.id(binary.BigEndian.Uint64(b))
-		n += 2
+		first, second := uint64(binary.BigEndian.Uint32(b)), uint64(binary.BigEndian.Uint32(b[4:]))
+		firsts.id(first)
+		seconds.id(second)
+		either.id(first)
+		either.id(second)
+		wholes.id(first<<32 | second)
 	}
-	return int(halves.n), int(wholes.n), n
+	return pairs{
+		pairs: n, firsts: int(firsts.n), seconds: int(seconds.n), either: int(either.n),
+		both: int(firsts.n + seconds.n - either.n), wholes: int(wholes.n),
+	}
 }

@@ -102,6 +102,10 @@ func formatCases() []formatCase {
 			source: be(uint64(1<<40+1), uint64(2<<40+2), uint64(1<<40+1), uint64(1<<40+1), uint64(2<<40+2)),
 		},
 		{
+			name: "t", format: "be64", want: rows{IDs: slices.Repeat([]uint32{0, 1, 2, 1, 3, 0}, 20)},
+			source: strings.Repeat(be(uint64(1), uint64(2), uint64(3), uint64(2), uint64(4), uint64(1)), 20),
+		},
+		{
 			name: "access.log", format: "accesslog",
 			source: `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 203 "http://x/" "agent"
 1.2.3.4 - bob [17/May/2015:10:05:04 +0000] "GET /b?q=\"x HTTP/1.1" 200 7

@@ -158,7 +158,7 @@ func (in *input) nextLine() ([]byte, error) {
 		tooLong := in.located(bad(fmt.Sprintf("lines of at most %d bytes", longestLine), line))
 		return nil, errors.Join(tooLong, in.skipLine())
 	case errors.Is(err, io.EOF) && len(line) > 0, err == nil:
-		return bytes.TrimRight(line, "\r\n"), nil
+		return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), nil
 	default:
 		return nil, in.located(err)
 	}

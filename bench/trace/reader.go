@@ -189,7 +189,6 @@ func (r *Reader) read() error {
 		if err == nil && r.opts.Split > 0 {
 			err = r.split()
 		}
-		var damaged *damagedError
 		switch {
 		case err == nil:
 			return nil
@@ -198,7 +197,7 @@ func (r *Reader) read() error {
 			r.end = true
 		case r.skipped < r.opts.SkipBad:
 			r.skipped++
-			r.end = errors.As(err, &damaged) // nothing can be read behind it
+			_, r.end = errors.AsType[*damagedError](err) // nothing can be read behind it
 		default:
 			return err
 		}

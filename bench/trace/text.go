@@ -100,7 +100,7 @@ func anyKey(line []byte) error {
 }
 
 func unbrokenKey(line []byte) error {
-	if bytes.ContainsAny(line, " \t") {
+	if bytes.IndexByte(line, ' ') >= 0 || bytes.IndexByte(line, '\t') >= 0 {
 		return bad("a key without blanks, as most lines have it", line)
 	}
 	return anyKey(line)

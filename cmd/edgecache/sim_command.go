@@ -36,9 +36,10 @@ func (a *app) simCommand() *cobra.Command {
 		Use:   "sim TRACE",
 		Short: "Tell what eviction policies miss on a trace",
 		Long: `Replay a trace through caches, one for each policy and size, and tell what they miss. The form of the trace is
-guessed; "edgecache trace info" says as what it is read. GAP CLOSED is how much of the way from FIFO's misses to those of
-OPT, which knows the future, a policy goes; with --bytes to PFOO-L, below which no policy can miss. What went wrong and what "--baseline" finds goes to standard error; the command
-ends with 1 if an assertion does not hold, a policy failed, or one misses more than in the baseline.`,
+guessed; "edgecache trace info" says as what it is read. GAP CLOSED is how much of the way from FIFO's misses to those
+of OPT, which knows the future, a policy goes; with --bytes to PFOO-L, below which no policy can miss. What went wrong
+and what --baseline finds goes to standard error; the command ends with 1 if an assertion does not hold, a policy failed,
+or one misses more than in the baseline.`,
 		Example: `  edgecache sim trace.zst                                  # all policies at 0.1 %, 1 % and 10 % of the objects
   edgecache sim trace.zst -p lru,sieve,s3fifo -s 1000,5%    # these, and these sizes
   edgecache sim access.log --bytes -s 64MiB,512MiB          # caches of bytes

@@ -54,7 +54,7 @@ func (p *clock) Insert(id, size uint32) bool {
 func (p *clock) evict() {
 	for p.turns[p.list.tail] > 1 {
 		p.turns[p.list.tail]--
-		p.list.touch(p.at, p.list.tail)
+		p.list.turn(p.at)
 	}
 	id := p.list.pop(p.at)
 	p.turns[id] = 0

@@ -1,7 +1,5 @@
 package evict
 
-import "math/rand/v2"
-
 // hyperbolic throws out, of some residents taken at random, the one with the fewest requests for the time since it came.
 // Each keeps its place in that order while it is young as when it is old: it is not asked for less because it was often
 // asked for long ago. Of equals the one taken first goes.
@@ -10,9 +8,7 @@ import "math/rand/v2"
 // of a miss is the same for all, and sizes do not count in the order.
 type hyperbolic struct {
 	base
-	pool   pool
-	since  []since // by id, of residents
-	dice   *rand.Rand
+	pool   pool[since]
 	sample int
 	now    uint64
 }
@@ -28,10 +24,7 @@ func newHyperbolic(s Spec) (Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hyperbolic{
-		base: newBase(s), pool: newPool(s.Objects), since: make([]since, s.Objects),
-		dice: rand.New(rand.NewPCG(s.Seed, 0)), sample: sample,
-	}, nil
+	return &hyperbolic{base: newBase(s), pool: newPool[since](&s), sample: sample}, nil
 }
 
 func (p *hyperbolic) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
@@ -54,7 +47,7 @@ func (p *hyperbolic) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 
 func (p *hyperbolic) Hit(id uint32) {
 	p.now++
-	p.since[id].count++
+	p.pool.of(id).count++
 }
 
 func (p *hyperbolic) Insert(id, size uint32) bool {
@@ -66,26 +59,25 @@ func (p *hyperbolic) Insert(id, size uint32) bool {
 		p.evict()
 	}
 	p.came(id, size)
-	p.pool.add(id)
-	p.since[id] = since{count: 1, came: p.now}
+	p.pool.add(id, since{count: 1, came: p.now})
 	return true
 }
 
 func (p *hyperbolic) evict() {
-	id := p.pool.any(p.dice)
+	least := p.pool.any()
 	for range p.sample - 1 {
-		if other := p.pool.any(p.dice); p.rarer(other, id) {
-			id = other
+		if i := p.pool.any(); p.rarer(&p.pool.what[i], &p.pool.what[least]) {
+			least = i
 		}
 	}
+	id := p.pool.ids[least]
 	p.pool.remove(id)
 	p.threwOut(id)
 }
 
 // rarer reports whether a was asked for less often than b for its time.
-func (p *hyperbolic) rarer(a, b uint32) bool {
-	x, y := &p.since[a], &p.since[b]
-	return float64(x.count)*float64(p.now-y.came) < float64(y.count)*float64(p.now-x.came)
+func (p *hyperbolic) rarer(a, b *since) bool {
+	return float64(a.count)*float64(p.now-b.came) < float64(b.count)*float64(p.now-a.came)
 }
 
 func (p *hyperbolic) Remove(id uint32) {
@@ -95,31 +87,3 @@ func (p *hyperbolic) Remove(id uint32) {
 }
 
 func (p *hyperbolic) Contains(id uint32) bool { return p.pool.has(id) }
-
-// pool has objects in no order, to take some at random.
-type pool struct {
-	ids []uint32
-	at  []uint32 // by id: its index and 1, 0 for those not in
-}
-
-func newPool(objects int) pool { return pool{at: make([]uint32, objects)} }
-
-func (p *pool) has(id uint32) bool { return p.at[id] != 0 }
-
-// add puts id in.
-func (p *pool) add(id uint32) {
-	p.ids = append(p.ids, id)
-	p.at[id] = uint32(len(p.ids))
-}
-
-// remove takes id out. The last one takes its place.
-func (p *pool) remove(id uint32) {
-	at, last := p.at[id], p.ids[len(p.ids)-1]
-	p.ids[at-1] = last
-	p.at[last] = at
-	p.at[id] = 0
-	p.ids = p.ids[:len(p.ids)-1]
-}
-
-// any returns one of them, each with the same chance.
-func (p *pool) any(dice *rand.Rand) uint32 { return p.ids[dice.Uint32N(uint32(len(p.ids)))] }

@@ -3,7 +3,7 @@ package evict
 import (
 	"math"
 	"math/bits"
-	"math/rand/v2"
+	"slices"
 )
 
 // lhd throws out, of some residents taken at random and those that came last, the one from which the fewest hits are to be
@@ -16,11 +16,9 @@ import (
 // equally old the class a little. Some objects are explorers, which seldom go, so that old ages are known, too.
 type lhd struct {
 	base
-	pool     pool
-	last     []lastHits // by id, of residents
-	newest   [8]uint32  // that came last, in a ring
+	pool     pool[lastHits]
+	newest   [8]uint32 // those that came last, in a ring; some may be gone
 	newestAt int
-	dice     *rand.Rand
 	sample   int
 	now      uint64
 	shift    uint // log2 of how many requests an age is
@@ -62,8 +60,7 @@ func newLHD(s Spec) (Policy, error) {
 		return nil, err
 	}
 	p := &lhd{
-		base: newBase(s), pool: newPool(s.Objects), last: make([]lastHits, s.Objects),
-		dice: rand.New(rand.NewPCG(s.Seed, 0)), sample: sample, shift: lhdFirstShift,
+		base: newBase(s), pool: newPool[lastHits](&s), sample: sample, shift: lhdFirstShift,
 		hits:      make([]float32, lhdClasses*lhdAges),
 		evictions: make([]float32, lhdClasses*lhdAges),
 		density:   make([]float32, lhdClasses*lhdAges),
@@ -98,13 +95,13 @@ func (p *lhd) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
 }
 
 func (p *lhd) Hit(id uint32) {
-	last := &p.last[id]
+	last := p.pool.of(id)
 	age := p.age(last)
 	p.hits[index(last.class, age)]++
-	p.settle(id)
+	p.settle(id, last)
 	last.before, last.age = last.age, age
 	last.class = classOf(last.before + last.age)
-	p.asked(id)
+	p.asked(id, last)
 }
 
 func (p *lhd) Insert(id, size uint32) bool {
@@ -115,19 +112,17 @@ func (p *lhd) Insert(id, size uint32) bool {
 		p.evict()
 	}
 	p.came(id, size)
-	p.pool.add(id)
-	p.last[id] = lastHits{before: lhdAges, class: classOf(lhdAges)}
+	p.pool.add(id, lastHits{before: lhdAges, class: classOf(lhdAges)})
 	p.newest[p.newestAt%len(p.newest)] = id
 	p.newestAt++
-	p.asked(id)
+	p.asked(id, p.pool.of(id))
 	return true
 }
 
 // asked notes that id, which is resident, was asked for now.
-func (p *lhd) asked(id uint32) {
-	last := &p.last[id]
+func (p *lhd) asked(id uint32, last *lastHits) {
 	last.asked = p.now
-	last.explores = p.explore > 0 && p.learned < lhdExploring && p.dice.Uint32N(lhdExploreOdds) == 0
+	last.explores = p.explore > 0 && p.learned < lhdExploring && p.pool.random()%lhdExploreOdds == 0
 	if last.explores {
 		p.explore -= p.takes(id)
 	}
@@ -140,8 +135,8 @@ func (p *lhd) asked(id uint32) {
 }
 
 // settle gives the room that id takes back to explorers, if it is one.
-func (p *lhd) settle(id uint32) {
-	if p.last[id].explores {
+func (p *lhd) settle(id uint32, last *lastHits) {
+	if last.explores {
 		p.explore += p.takes(id)
 	}
 }
@@ -176,38 +171,39 @@ func classOf(age uint32) uint8 {
 func index(class uint8, age uint32) int { return int(class)*lhdAges + int(age) }
 
 func (p *lhd) evict() {
-	id := p.pool.any(p.dice)
-	least := p.worth(id)
+	victim := p.pool.any()
+	least := p.worth(victim)
 	for range p.sample - 1 {
-		other := p.pool.any(p.dice)
-		if worth := p.worth(other); worth < least {
-			id, least = other, worth
+		i := p.pool.any()
+		if worth := p.worth(i); worth < least {
+			victim, least = i, worth
 		}
 	}
-	for _, other := range p.newest {
-		if other == nobody || !p.pool.has(other) {
+	for _, id := range p.newest {
+		if id == nobody || !p.pool.has(id) {
 			continue
 		}
-		if worth := p.worth(other); worth < least {
-			id, least = other, worth
+		i := p.pool.at[id] - 1
+		if worth := p.worth(i); worth < least {
+			victim, least = i, worth
 		}
 	}
-	last := &p.last[id]
+	id, last := p.pool.ids[victim], &p.pool.what[victim]
 	p.evictions[index(last.class, p.age(last))]++
 	p.vacate(id)
 	p.threwOut(id)
 }
 
-// worth is the hit density of an object.
-func (p *lhd) worth(id uint32) float32 {
-	last := &p.last[id]
+// worth is the hit density of the object at an index of the pool.
+func (p *lhd) worth(i uint32) float32 {
+	last := &p.pool.what[i]
 	age := p.age(last)
 	if age == lhdAges-1 {
 		return -1
 	}
 	worth := p.density[index(last.class, age)]
 	if p.size != nil {
-		worth /= float32(max(p.size[id], 1))
+		worth /= float32(max(p.size[p.pool.ids[i]], 1))
 	}
 	if last.explores {
 		worth++
@@ -217,7 +213,7 @@ func (p *lhd) worth(id uint32) float32 {
 
 // vacate takes a resident object out.
 func (p *lhd) vacate(id uint32) {
-	p.settle(id)
+	p.settle(id, p.pool.of(id))
 	p.pool.remove(id)
 }
 
@@ -265,7 +261,7 @@ func (p *lhd) expect(from int) {
 // scale chooses how many requests an age is, so that it is small beside the time that objects stay, and moves what is known.
 func (p *lhd) scale() {
 	want := p.residents / p.rounds / (lhdError * lhdAges)
-	shift := max(uint(bits.Len64(uint64(math.Ceil(want))-1)), 1)
+	shift := max(uint(bits.Len64(uint64(math.Ceil(max(want, 1)))-1)), 1)
 	for class := range lhdClasses {
 		from, to := class*lhdAges, (class+1)*lhdAges
 		rescale(p.hits[from:to], p.shift, shift)
@@ -278,16 +274,18 @@ func (p *lhd) scale() {
 
 // rescale moves counts by age from ages of 1<<before requests to such of 1<<after.
 func rescale(counts []float32, before, after uint) {
-	moved := make([]float32, len(counts))
-	for age, n := range counts {
-		if after >= before {
-			moved[age>>(after-before)] += n
-			continue
+	if after >= before {
+		for age, n := range counts {
+			counts[age] = 0
+			counts[age>>(after-before)] += n
 		}
-		each := 1 << (before - after)
+		return
+	}
+	each := 1 << (before - after)
+	for age, n := range slices.Backward(counts) {
+		counts[age] = 0
 		for i := range each {
-			moved[min(age*each+i, len(moved)-1)] += n / float32(each)
+			counts[min(age*each+i, len(counts)-1)] += n / float32(each)
 		}
 	}
-	copy(counts, moved)
 }

@@ -58,6 +58,19 @@ func (l *list) pop(at nodes) uint32 {
 	return id
 }
 
+// turn makes the oldest the newest. There must be one.
+func (l *list) turn(at nodes) {
+	id := l.tail
+	if id == l.head {
+		return
+	}
+	l.tail = at[id].newer
+	at[l.tail].older = nobody
+	at[l.head].newer = id
+	at[id] = links{newer: nobody, older: l.head}
+	l.head = id
+}
+
 // touch makes id, which is in the list, the newest.
 func (l *list) touch(at nodes, id uint32) {
 	if l.head != id {

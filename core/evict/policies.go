@@ -95,4 +95,8 @@ var policies = [...]Info{
 		Params: map[string]string{"sample": "32", "interval": "1048576"},
 		build:  newLHD,
 	},
+	{
+		Name: "cacheus", Title: "Cacheus", Paper: "Rodriguez et al., FAST 2021", Online: true, Random: true,
+		build: newCacheus,
+	},
 }

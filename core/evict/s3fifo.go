@@ -121,7 +121,7 @@ func (p *s3fifo) remember(id uint32) {
 func (p *s3fifo) evictMain() {
 	for p.state[p.main.tail]&s3Count > 0 {
 		p.state[p.main.tail]--
-		p.main.touch(p.at, p.main.tail)
+		p.main.turn(p.at)
 	}
 	id := p.pop(&p.main, p.at)
 	p.state[id] = s3Absent

@@ -13,7 +13,9 @@ type sieve struct {
 }
 
 func newSIEVE(s Spec) (Policy, error) {
-	return &sieve{base: newBase(s), at: make(nodes, s.Objects), mark: make([]uint8, s.Objects), list: newList(), hand: nobody}, nil
+	return &sieve{
+		base: newBase(s), at: make(nodes, s.Objects), mark: make([]uint8, s.Objects), list: newList(), hand: nobody,
+	}, nil
 }
 
 func (p *sieve) Replay(ids, sizes []uint32, hits []uint64) (misses int) {
