@@ -64,10 +64,7 @@ func writeECT(w io.Writer, t *Trace, from *source) error {
 	if _, err := w.Write(append(head, header...)); err != nil {
 		return err
 	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		return err
-	}
+	z := newZstdWriter(w)
 	return errors.Join(writeBlocks(z, t), z.Close())
 }
 

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // writers are the formats that Write knows.
@@ -62,7 +60,7 @@ func Write(w io.Writer, name, format string, t *Trace) error {
 func compress(w io.Writer, name string) (io.WriteCloser, error) {
 	switch {
 	case strings.HasSuffix(name, ".zst"):
-		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+		return newZstdWriter(w), nil
 	case strings.HasSuffix(name, ".gz"):
 		return gzip.NewWriter(w), nil
 	case strings.HasSuffix(name, ".xz"), strings.HasSuffix(name, ".bz2"):
