@@ -27,7 +27,8 @@ func newOPT(s Spec) (Policy, error) {
 	return &opt{base: newBase(s), resident: make([]bool, s.Objects)}, nil
 }
 
-// Prepare takes the requests that will come, in this order, through Replay or one by one through Hit and Insert.
+// Prepare takes the requests that will come, in this order, through Replay or one by one through Hit and Insert: less than
+// 2^32-1 of them.
 func (p *opt) Prepare(ids, _ []uint32) {
 	p.ids, p.next = ids, nextUses(ids, p.spec.Objects)
 	p.ahead = newPositions(len(ids))
