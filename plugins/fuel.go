@@ -109,8 +109,8 @@ func (t *tank) fill(units int64) {
 	t.budget.Set(uint64(units))
 }
 
-// settle accounts for a call and refills. A guest that has not used up the slice it had, as most, has not touched the
-// budget, and a full one needs nothing: that is seen in one look.
+// settle accounts for a call and refills. A guest that has not used up the slice it had has not touched the budget, and a
+// full one needs nothing.
 func (t *tank) settle() {
 	if t.budget == nil {
 		return

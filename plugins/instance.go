@@ -62,11 +62,18 @@ type instance struct {
 // call enters the guest. It is the one place where that happens. The runtime turns panics, those of host functions included,
 // into errors.
 func (in *instance) call(kind callKind, f api.Function, stack []uint64) error {
-	in.ready(kind)
-	if in.calls++; in.calls%timedCalls == 0 || in.tank.may.ticks != 0 {
+	t := &in.tank
+	if t.kind != kind {
+		in.ready(kind)
+	}
+	if in.calls++; in.calls%timedCalls == 0 || t.may.ticks != 0 {
 		return in.callSlowly(f, stack)
 	}
-	return in.called(f.CallWithStack(&in.ctx, stack), false)
+	err := f.CallWithStack(&in.ctx, stack)
+	if err == nil && t.budget != nil && int64(t.budget.Get()) == t.may.full && len(in.output.text) == 0 {
+		return nil // as most: it has not used up the slice that it had, and said nothing
+	}
+	return in.called(err, false)
 }
 
 // called goes on after a call, which the watchdog may have stopped.

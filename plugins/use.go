@@ -58,7 +58,7 @@ func (u *use) beforeMany(ctx context.Context) error {
 // policy closed, or ctx's.
 func (u *use) before(ctx context.Context, i int, item *core.Item) error {
 	key := *u.cmd.KeyAt(i)
-	if !u.concerns(key) || u.remembered(i, key) {
+	if v := u.version; v != nil && v.selective && (!v.filter.lets(key) || u.remembered(i, key)) {
 		return nil
 	}
 	if in, err := u.enter(ctx); in == nil {
@@ -108,7 +108,7 @@ func (u *use) verdict(i int, a hostabi.Action) ([]byte, error) {
 
 // after calls the guest for the i-th key when it has come to its end.
 func (u *use) after(ctx context.Context, i int, item *core.Item) error {
-	if !u.concerns(*u.cmd.KeyAt(i)) {
+	if v := u.version; v != nil && v.selective && !v.filter.lets(*u.cmd.KeyAt(i)) {
 		return nil
 	}
 	if in, err := u.enter(ctx); in == nil {
@@ -139,9 +139,6 @@ func (u *use) actedAfter(item *core.Item, a hostabi.Action) error {
 	return replaceValue(item, data)
 }
 
-// concerns reports whether the guest is called for a key.
-func (u *use) concerns(key string) bool { return u.version == nil || u.version.filter.lets(key) }
-
 // remember keeps what became of a key, for remembered.
 func (u *use) remember(key string, to []byte) {
 	if u.version.memo != nil {
@@ -151,7 +148,7 @@ func (u *use) remember(key string, to []byte) {
 
 // remembered does without the guest what it did with the key before, if it is pure and that is known.
 func (u *use) remembered(i int, key string) bool {
-	if u.version == nil || u.version.memo == nil {
+	if u.version.memo == nil {
 		return false
 	}
 	to, ok := u.version.memo.get(u.cmd.Namespace, key)

@@ -37,6 +37,7 @@ type version struct {
 
 	allowances [callKinds]allowance
 	filter     *filter // nil: hooks are called for every key
+	selective  bool    // there is a filter or a memo
 
 	hooks     *pool // nil without such hooks
 	observers *pool // of one instance; hooks itself for a stateful plugin; nil without that hook
@@ -138,6 +139,7 @@ func (v *version) makePools() {
 	if v.manifest.Pure && !v.manifest.NeedsCapability("value") { // a value that was written can't be remembered
 		v.memo = newMemo()
 	}
+	v.selective = v.filter != nil || v.memo != nil
 }
 
 // pools returns the version's pools, each once.
