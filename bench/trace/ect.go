@@ -64,7 +64,10 @@ func writeECT(w io.Writer, t *Trace, from *source) error {
 	if _, err := w.Write(append(head, header...)); err != nil {
 		return err
 	}
-	z := newZstdWriter(w)
+	z, err := zstd.NewWriter(w)
+	if err != nil {
+		return err
+	}
 	return errors.Join(writeBlocks(z, t), z.Close())
 }
 

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // writers are the formats that Write knows.
@@ -60,7 +62,7 @@ func Write(w io.Writer, name, format string, t *Trace) error {
 func compress(w io.Writer, name string) (io.WriteCloser, error) {
 	switch {
 	case strings.HasSuffix(name, ".zst"):
-		return newZstdWriter(w), nil
+		return zstd.NewWriter(w)
 	case strings.HasSuffix(name, ".gz"):
 		return gzip.NewWriter(w), nil
 	case strings.HasSuffix(name, ".xz"), strings.HasSuffix(name, ".bz2"):
