@@ -127,7 +127,9 @@ func (t *tank) empty() bool { return t.budget != nil && int64(t.budget.Get()) < 
 // credit gives units to the next call alone.
 func (t *tank) credit(units int64) {
 	if t.budget != nil {
-		t.fill(t.held + units)
+		left := int64(t.budget.Get())
+		t.used += uint64(t.held - left)
+		t.fill(left + units)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tetratelabs/wazero/api"
+
 	"github.com/edgecache/edgecache/core"
 )
 
@@ -290,5 +292,29 @@ func TestKeyPrefixes(t *testing.T) {
 	src.Grants.Keys = []string{"a"}
 	if _, err := h.Load(t.Context(), src); err == nil || !strings.Contains(err.Error(), "events carry no key") {
 		t.Errorf("an observer limited to keys: %v", err)
+	}
+}
+
+// plainGlobal is a global that no guest has.
+type plainGlobal struct {
+	api.MutableGlobal
+	v uint64
+}
+
+func (g *plainGlobal) Get() uint64  { return g.v }
+func (g *plainGlobal) Set(v uint64) { g.v = v }
+
+// TestCreditAfterCredit has a guest use exactly what it was given on top, so that its budget looks as if it had used nothing.
+func TestCreditAfterCredit(t *testing.T) {
+	budget := &plainGlobal{}
+	tank := tank{fuel: &plainGlobal{}, budget: budget, kind: callKinds}
+	tank.ready(callHook, allowance{each: 50, full: 100})
+	for n := range uint64(3) {
+		tank.credit(50)
+		if budget.v != 150 || tank.burnt() != 50*n {
+			t.Errorf("%d: a budget of %d, %d burnt, want 150 and %d", n, budget.v, tank.burnt(), 50*n)
+		}
+		budget.v -= 50
+		tank.settle()
 	}
 }

@@ -62,10 +62,8 @@ type instance struct {
 // call enters the guest. It is the one place where that happens. The runtime turns panics, those of host functions included,
 // into errors.
 func (in *instance) call(kind callKind, f api.Function, stack []uint64) error {
+	in.ready(kind)
 	t := &in.tank
-	if t.kind != kind {
-		in.ready(kind)
-	}
 	if in.calls++; in.calls%timedCalls == 0 || t.may.ticks != 0 {
 		return in.callSlowly(f, stack)
 	}
