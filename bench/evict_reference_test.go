@@ -32,6 +32,7 @@ func targets() []target {
 		{policy: "s3fifo", row: "S3FIFO", mode: "byte"},
 		{policy: "mru", row: "MRU", mode: "obj"},
 		{policy: "opt", row: "Belady", mode: "obj"},
+		{policy: "opt", row: "Belady", mode: "byte"},
 		{policy: "lirs", row: "LIRS_author", mode: "obj", tolerance: .03, least: 100, most: 999},
 		{policy: "lirs", row: "LIRS_author", mode: "obj", tolerance: .005, least: 1000},
 		{policy: "lirs:ghost=1000", row: "LIRS_author", mode: "obj"}, // which forgets nothing

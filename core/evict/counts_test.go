@@ -154,19 +154,6 @@ func countsOf(t *testing.T, dir string, traces map[string]countsTrace, algos ...
 	return counts
 }
 
-func TestCountsAreThoseOfOthers(t *testing.T) {
-	dir := countsDir(t)
-	traces := countsTraces(t, dir)
-	exact := map[string]string{"Belady": "opt", "GDSF": "gdsf"}
-	for _, c := range countsOf(t, dir, traces, slices.Collect(maps.Keys(exact))...) {
-		trace := traces[c.trace]
-		got := replayAll(t, exact[c.algo], trace.ids, trace.sizes, Spec{Capacity: c.capacity, Bytes: c.bytes})
-		if got.Misses != c.misses {
-			t.Errorf("%v: %d misses, want %d", c, got.Misses, c.misses)
-		}
-	}
-}
-
 func TestCurveCountsAreThoseOfOthers(t *testing.T) {
 	dir := countsDir(t)
 	traces := countsTraces(t, dir)
