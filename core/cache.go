@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,10 @@ type engine struct {
 	tiers      []*tier
 	near       Backend // the nearest tier's backend if it is local, else nil
 	table      atomic.Pointer[table]
-	tableMu    sync.Mutex // serialises ReplaceHooks
+	tableMu    sync.Mutex // serialises changes of table
+	observers  []Observer // those of table that ReplaceHooks replaces; guarded by tableMu
+	watchers   []Observer // those that it does not; guarded by tableMu
+	keyHash    func(prefix, key string) uint64
 	counters   *counters
 	ring       *ring
 	keys       *keyTable
@@ -55,7 +59,7 @@ func New(o Options) (*Cache, error) {
 	e := &engine{
 		namespaces: newNamespaces(), counters: newCounters(), keys: newKeyTable(),
 		ttl: orElse(o.TTL, NoExpiry), jitter: o.Jitter, maxKey: orElse(o.MaxKey, 64<<10), maxValue: orElse(o.MaxValue, 512<<20),
-		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)),
+		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)), observers: slices.Clone(o.Observers), keyHash: o.KeyHash,
 	}
 	e.versions.at(time.Now())
 	for i, spec := range o.Tiers {

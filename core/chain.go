@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -82,7 +83,7 @@ func checkName(kind, name string, taken map[string]bool) error {
 	return nil
 }
 
-// SetHooks replaces all hooks and observers at once. Commands under way end with those that they began with; what those
+// SetHooks replaces all hooks and observers at once, but for those of Watch. Commands under way end with those that they began with; what those
 // leave for the old observers before SetHooks returns still reaches them. Safe under traffic.
 func (c *Cache) SetHooks(hooks []Hook, observers []Observer) error {
 	return c.ReplaceHooks(hooks, observers, nil)
@@ -93,20 +94,27 @@ func (c *Cache) SetHooks(hooks []Hook, observers []Observer) error {
 // minutes at most where there is little garbage, and drained runs on a goroutine of the runtime's, which it must not hold up.
 // It is not called if there is an error.
 func (c *Cache) ReplaceHooks(hooks []Hook, observers []Observer, drained func()) error {
-	t, err := newTable(append([]Hook(nil), hooks...), observers)
-	if err != nil {
-		return err
-	}
 	e := c.engine
 	e.tableMu.Lock()
 	defer e.tableMu.Unlock()
-	e.ring.replace(t.observers)
-	old := e.table.Swap(t)
-	old.next = t // nobody reads it
-	if drained != nil {
+	old, err := e.install(slices.Clone(hooks), slices.Clone(observers), e.watchers)
+	if err == nil && drained != nil {
 		runtime.AddCleanup(old, func(f func()) { f() }, drained)
 	}
-	return nil
+	return err
+}
+
+// install puts a new table in the place of the one that it returns. tableMu is held; the slices belong to the engine.
+func (e *engine) install(hooks []Hook, observers, watchers []Observer) (old *table, err error) {
+	t, err := newTable(hooks, slices.Concat(observers, watchers))
+	if err != nil {
+		return nil, err
+	}
+	e.observers, e.watchers = observers, watchers
+	e.ring.replace(t.observers)
+	old = e.table.Swap(t)
+	old.next = t // nobody reads it
+	return old, nil
 }
 
 // Flush hands all events of commands that have ended to the observers, and returns when those are done with them.
@@ -267,7 +275,7 @@ func (e *engine) emit(cmd *Command, res *Result, t *table) {
 	}
 	hashed := t.hashed.Has(cmd.Op)
 	if !cmd.Op.Many() {
-		e.emitKey(&ev, cmd.Key, cmd.Value, &res.Item, hashed)
+		e.emitKey(&ev, cmd.Namespace, cmd.Key, cmd.Value, &res.Item, hashed)
 		return
 	}
 	for i := range res.Items {
@@ -279,14 +287,14 @@ func (e *engine) emit(cmd *Command, res *Result, t *table) {
 		if item.Outcome == OutcomeNone { // refused as a whole
 			item = &res.Item
 		}
-		e.emitKey(&ev, cmd.Keys[i], value, item, hashed)
+		e.emitKey(&ev, cmd.Namespace, cmd.Keys[i], value, item, hashed)
 		ev.Op |= EventContinued
 	}
 }
 
-func (e *engine) emitKey(ev *Event, key string, value []byte, item *Item, hashed bool) {
+func (e *engine) emitKey(ev *Event, ns *Namespace, key string, value []byte, item *Item, hashed bool) {
 	if hashed {
-		ev.KeyHash = hashKey(ev.Namespace, key)
+		ev.KeyHash = e.hashKey(ns, key)
 	}
 	size := len(value)
 	if item.Entry != nil {

@@ -52,7 +52,7 @@ type ObserverSpec struct {
 // Event is what observers are told: one for each key of a command. Its layout, little-endian, is that of the guest ABI
 // (hostabi.EventSize), so a batch is handed to a guest by copying.
 type Event struct {
-	// KeyHash is a 64-bit hash of namespace and key, stable within a process. 0 unless asked for.
+	// KeyHash is a 64-bit hash of namespace and key (Options.KeyHash), else stable within a process. 0 unless asked for.
 	KeyHash uint64
 	// Time is when the command ended, in unix nanoseconds. 0 unless the clock was asked for.
 	Time uint64

@@ -22,6 +22,9 @@ type Options struct {
 	TTL time.Duration
 	// Jitter is what Command.Jitter 0 means: the share, from 0 to 1, of a time to live that chance may take off.
 	Jitter float32
+	// KeyHash makes Event.KeyHash of a key and what the store has before it (Namespace.Prefix). It is called on the way of
+	// commands, must be safe for concurrent use, and must not keep its arguments. nil is a hash that no other process has.
+	KeyHash func(prefix, key string) uint64
 	// MaxKey and MaxValue bound keys (with their namespace) and values in bytes; longer ones get ErrBadKey and
 	// ErrTooLarge. 0 means 64 KiB and 512 MiB.
 	MaxKey, MaxValue int

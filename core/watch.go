@@ -1,0 +1,27 @@
+package core
+
+import (
+	"slices"
+	"sync"
+)
+
+// Watch adds an observer that stays until stop is called, whatever SetHooks puts in place meanwhile. Its name must differ
+// from those of all observers that come. Commands that are under way may tell it less than its spec asks for. stop returns
+// when o has been told of all commands that ended before, and is not called again: it must not be called from Observe. It
+// is idempotent. Safe under traffic.
+func (c *Cache) Watch(o Observer) (stop func(), err error) {
+	e := c.engine
+	e.tableMu.Lock()
+	defer e.tableMu.Unlock()
+	if _, err := e.install(e.table.Load().hooks, e.observers, append(slices.Clone(e.watchers), o)); err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() { e.unwatch(o) }), nil
+}
+
+func (e *engine) unwatch(o Observer) {
+	e.tableMu.Lock()
+	defer e.tableMu.Unlock()
+	left := slices.DeleteFunc(slices.Clone(e.watchers), func(w Observer) bool { return w == o })
+	_, _ = e.install(e.table.Load().hooks, e.observers, left) // fewer names than before do not clash
+}
