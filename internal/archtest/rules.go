@@ -65,6 +65,7 @@ func House() []Rule {
 			Others: with("github.com/bradfitz/gomemcache/memcache", xxhash),
 		},
 		{Path: "backends/*", Ours: []string{"core", "core/codec"}, Others: otel},
+		{Path: "observers/capture", Ours: []string{"bench/trace", "core"}, Others: []string{xxhash}},
 		{Path: "frontends/admin", Ours: []string{"core"}, HTTP: true},
 		{Path: "frontends/httpcache", Ours: []string{"core"}, Others: otel, HTTP: true},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
