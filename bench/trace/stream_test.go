@@ -122,7 +122,7 @@ func FuzzStream(f *testing.F) {
 	f.Add(b)
 	f.Add(b[:len(b)-3])
 	f.Add([]byte("\x28\xb5\x2f\xfd"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Fuzz(func(_ *testing.T, b []byte) {
 		const most = 1 << 16
 		n := 0
 		for _, err := range StreamOracle(bytes.NewReader(b)) {

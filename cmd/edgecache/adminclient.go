@@ -19,11 +19,21 @@ const maxAnswer = 64 << 20
 // ask sends a request to the admin frontend, with body in JSON unless it is nil, and returns the body of the answer. An
 // answer that is an error is returned as one.
 func (t *target) ask(ctx context.Context, method, path string, body any) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	answer, err := t.send(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }() // it was only read
+	return io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+}
+
+// send sends a request as ask does, and returns an answer that is no error and has a body to be read and closed.
+func (t *target) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	if t.admin == config.Off {
 		return nil, usageError{errors.New("--admin (EDGECACHE_ADMIN) is off: give the address of the admin frontend")}
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.timeout)
-	defer cancel()
 	request, err := t.request(ctx, method, path, body)
 	if err != nil {
 		return nil, err
@@ -32,24 +42,29 @@ func (t *target) ask(ctx context.Context, method, path string, body any) ([]byte
 	if err != nil {
 		return nil, fmt.Errorf("%w: is \"edgecache run\" there? (--admin, EDGECACHE_ADMIN)", err)
 	}
-	defer func() { _ = answer.Body.Close() }() // it was only read
+	if answer.StatusCode/100 == 2 {
+		return answer, nil
+	}
+	defer func() { _ = answer.Body.Close() }() // it is only read
+	return nil, refusal(answer)
+}
+
+// refusal returns the error that an answer is.
+func refusal(answer *http.Response) error {
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if answer.StatusCode/100 == 2 {
-		return text, nil
-	}
-	var refusal struct {
+	var said struct {
 		Error string `json:"error"`
 	}
-	switch _ = json.Unmarshal(text, &refusal); { // it may be no JSON
+	switch _ = json.Unmarshal(text, &said); { // it may be no JSON
 	case answer.StatusCode == http.StatusUnauthorized:
-		return nil, fmt.Errorf("%s (--admin-token, EDGECACHE_ADMIN_TOKEN)", refusal.Error)
-	case refusal.Error != "":
-		return nil, errors.New(refusal.Error)
+		return fmt.Errorf("%s (--admin-token, EDGECACHE_ADMIN_TOKEN)", said.Error)
+	case said.Error != "":
+		return errors.New(said.Error)
 	default:
-		return nil, errors.New(answer.Status)
+		return errors.New(answer.Status)
 	}
 }
 

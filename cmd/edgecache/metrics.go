@@ -158,3 +158,23 @@ func observeRESP(mp metric.MeterProvider, server *resp.Server) error {
 		o.ObserveInt64(killed, s.Killed)
 	})
 }
+
+// observeCaptures makes the figures of captures metrics.
+func observeCaptures(mp metric.MeterProvider, c *captures) error {
+	m := &instruments{Meter: mp.Meter(scope)}
+	records := m.counter("edgecache.capture.records", "{request}", "Requests that were captured.")
+	size := m.counter("edgecache.capture.size", "By", "Bytes of captures that were written.")
+	dropped := m.counter("edgecache.capture.dropped", "{event}", "Events that came faster than a capture could be written.")
+	failed := m.counter("edgecache.capture.errors", "{capture}", "Captures that ended because they could not be written.")
+	state := m.gauge("edgecache.capture.state", "{state}", "State of the capture: 0 none, 1 running, 2 complete, 3 failed.")
+	return m.observe(func(o metric.Observer) {
+		for to, s := range map[string]sentStats{"file": c.fileStats(), "client": c.clientStats()} {
+			labels := metric.WithAttributes(attribute.String("to", to))
+			o.ObserveInt64(records, s.requests, labels)
+			o.ObserveInt64(size, s.bytes, labels)
+			o.ObserveInt64(dropped, s.dropped, labels)
+			o.ObserveInt64(failed, s.errors, labels)
+			o.ObserveInt64(state, s.state, labels)
+		}
+	})
+}

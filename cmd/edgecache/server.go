@@ -41,6 +41,9 @@ func (s *server) stop(ctx context.Context) error {
 	if s.cache != nil {
 		s.cache.Flush()
 	}
+	if s.captures != nil {
+		errs = append(errs, s.captures.close(ctx))
+	}
 	if s.telemetry != nil {
 		errs = append(errs, s.telemetry.Shutdown(ctx)) // asks the cache and the plugins for their last figures
 	}

@@ -16,15 +16,16 @@ import (
 func (a *app) traceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trace",
-		Short: "Look at traces of cache requests, convert them, and make some up",
-		Long: `Look at traces of cache requests, convert them, and make some up. What compression (zstd, gzip, xz, bzip2) and
+		Short: "Look at traces of cache requests, convert them, record some, and make some up",
+		Long: `Look at traces of cache requests, convert them, record some, and make some up. What compression (zstd, gzip, xz, bzip2) and
 which format a trace has is found out by its name and its first bytes; --format names it otherwise:
 ` + strings.Join(trace.Formats(), ", ") + `.`,
 		Example: `  edgecache trace info requests.csv.zst
   edgecache trace head access.log -n 5
   edgecache trace convert requests.csv requests.oracleGeneral.zst
   edgecache trace sample huge.oracleGeneral.zst small.ect --rate 0.01
-  edgecache trace gen 'zipf:1.0,1e5,1e6 + scan:2e5' mixed.oracleGeneral.zst --seed 7`,
+  edgecache trace gen 'zipf:1.0,1e5,1e6 + scan:2e5' mixed.oracleGeneral.zst --seed 7
+  edgecache trace capture -o now.oracleGeneral.zst --for 5m`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())}
@@ -32,7 +33,8 @@ which format a trace has is found out by its name and its first bytes; --format 
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(a.traceInfoCommand(), a.traceHeadCommand(), a.traceConvertCommand(), a.traceSampleCommand(), a.traceGenCommand())
+	cmd.AddCommand(a.traceInfoCommand(), a.traceHeadCommand(), a.traceConvertCommand(), a.traceSampleCommand(), a.traceGenCommand(),
+		a.traceCaptureCommand())
 	return cmd
 }
 

@@ -33,6 +33,7 @@ type server struct {
 	cache     *core.Cache
 	host      *plugins.Host
 	plugins   *set.Set // nil where there shall be no plugins
+	captures  *captures
 
 	resp      *resp.Server
 	admin     *http.Server
@@ -48,7 +49,7 @@ func wire(ctx context.Context, settings *config.Run, logger *slog.Logger) (*serv
 	s := &server{settings: settings, logger: logger, started: time.Now()}
 	logClients(logger)
 	for _, part := range []func(context.Context) error{
-		s.listen, s.wireTelemetry, s.wireCache, s.wirePlugins, s.wireMetrics, s.wireRESP, s.wireAdmin,
+		s.listen, s.wireTelemetry, s.wireCache, s.wirePlugins, s.wireMetrics, s.wireCaptures, s.wireRESP, s.wireAdmin,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, errors.Join(err, s.stop(context.WithoutCancel(ctx)))
@@ -95,6 +96,7 @@ func (s *server) wireCache(context.Context) error {
 	s.tiers = tiers
 	s.cache, err = core.New(core.Options{
 		Tiers: tiers, TracerProvider: s.telemetry.TracerProvider(), MeterProvider: s.telemetry.MeterProvider(), Logger: s.logger,
+		KeyHash: keyHash(s.settings.CaptureSalt),
 	})
 	if err != nil {
 		for _, t := range tiers {
@@ -166,6 +168,13 @@ func (s *server) wireMetrics(context.Context) error {
 	return observePlugins(s.telemetry.MeterProvider(), s.allPlugins)
 }
 
+func (s *server) wireCaptures(context.Context) (err error) {
+	if s.captures, err = startCaptures(s.cache, s.settings, s.logger); err != nil {
+		return err
+	}
+	return observeCaptures(s.telemetry.MeterProvider(), s.captures)
+}
+
 func (s *server) wireRESP(context.Context) (err error) {
 	if s.respAddr == nil {
 		return nil
@@ -187,7 +196,7 @@ func (s *server) wireAdmin(context.Context) error {
 	o := admin.Options{
 		Cache: s.cache, Version: version(), Started: s.started, Metrics: s.telemetry.Handler(),
 		Local: true, Stores: s.stores(), Ready: s.ready, Plugins: s.loaded, PProf: s.settings.PProf,
-		Token: s.settings.AdminToken, Logger: s.logger,
+		Capturer: s.captures, Token: s.settings.AdminToken, Logger: s.logger,
 	}
 	if s.plugins != nil {
 		o.Manager = manager{s.plugins}

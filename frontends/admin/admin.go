@@ -1,5 +1,5 @@
 // Package admin is the frontend for people and machines that look after the cache: whether it lives, whether it is
-// ready, what it has counted, which plugins it has. Plugins can be changed over it, by those who may; nothing else can.
+// ready, what it has counted, which plugins it has. Plugins can be changed over it and requests recorded, by those who may.
 package admin
 
 import (
@@ -32,8 +32,10 @@ type Options struct {
 	Plugins func() []Plugin
 	// Manager serves /plugins. nil says there that the server has no plugins.
 	Manager PluginManager
-	// Token is what /plugins and profiles ask for. "" lets everyone look, and only clients of this machine that are no
-	// browsers change plugins.
+	// Capturer serves /capture. nil leaves the path out.
+	Capturer Capturer
+	// Token is what /plugins, /capture and profiles ask for. "" lets everyone look, and only clients of this machine that are
+	// no browsers change plugins and capture.
 	Token string
 	// Logger receives who changed what, and who was not let in. nil discards it.
 	Logger *slog.Logger
@@ -86,6 +88,7 @@ func Handler(o Options) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/trace", o.see(pprof.Trace))
 	}
 	o.handlePlugins(mux)
+	o.handleCapture(mux)
 	return mux
 }
 

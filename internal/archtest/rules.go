@@ -99,6 +99,11 @@ func House() []Rule {
 			Path: "cmd/edgecache", Files: []string{"trace.go", "trace_convert.go", "trace_head.go", "trace_info.go"},
 			Ours: []string{"bench/trace"}, Others: []string{"github.com/spf13/cobra"},
 		},
+		{Path: "cmd/edgecache", Files: []string{"capture.go"}, Ours: []string{"core", "frontends/admin", "internal/config", "observers/capture"}, HTTP: true},
+		{
+			Path: "cmd/edgecache", Files: []string{"trace_capture.go"}, Ours: []string{"frontends/admin", "internal/config", "observers/capture"}, HTTP: true,
+			Others: []string{"github.com/spf13/cobra"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,

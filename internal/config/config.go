@@ -43,6 +43,13 @@ type Run struct {
 	DebugPlugins bool
 	// Values says in which form the remote tier stores values.
 	Values string
+	// Capture is the file that what is asked for is recorded in, "" for none. CaptureOps are what counts as asking.
+	Capture, CaptureOps string
+	// CaptureSalt is what keys are hashed with in captures, or PlainKeys. "" is a secret of each capture's own.
+	CaptureSalt string
+	// CaptureMaxBytes and CaptureFor end Capture. 0 is no bound.
+	CaptureMaxBytes int64
+	CaptureFor      time.Duration
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level
 	// PProf serves profiles on the admin address.
@@ -55,6 +62,15 @@ const (
 	ValuesEnvelope = "envelope"
 )
 
+// What Run.CaptureOps may be.
+const (
+	CaptureReads  = "get"
+	CaptureWrites = "get,set"
+)
+
+// PlainKeys is a Run.CaptureSalt that leaves keys without one.
+const PlainKeys = "none"
+
 // Words in the place of an address or a folder.
 const (
 	Off  = "off"  // leave it out
@@ -66,6 +82,7 @@ func NewRun() *Run {
 	return &Run{
 		RESP: "127.0.0.1:6380", Admin: "127.0.0.1:9380", MaxMemory: 256 << 20, L1TTL: 5 * time.Second,
 		PluginCache: Auto, PluginTimeout: 100 * time.Millisecond, Values: ValuesRaw, LogLevel: slog.LevelInfo,
+		CaptureOps: CaptureReads,
 	}
 }
 
@@ -86,8 +103,23 @@ func (r *Run) Bind(fs *pflag.FlagSet) {
 	bind(fs, "plugin-timeout", "longest `time` that a plugin may take for a command or a batch of events, from 1ms; fuel stops most that do not end much earlier", &r.PluginTimeout, parseCallTime, time.Duration.String)
 	bindSwitch(fs, "debug-plugins", "run plugins without fuel and timeout, with lines of source in traces where modules have them: one that does not end then hangs the process", &r.DebugPlugins)
 	bind(fs, "values", "`form` of values in the remote tier: raw, which every client of that store can read, or envelope, which adds version, flags and a checksum", &r.Values, parseValues, text)
+	bind(fs, "capture", "`file` that what clients ask for is recorded in as a trace, .zst at the end; a file that is there stays, and another has a number", &r.Capture, parseCapture, text)
+	BindCaptureOps(fs, "capture-ops", &r.CaptureOps)
+	bind(fs, "capture-salt", "`secret` that keys are hashed with in captures: where it is the same, so are the hashes; \"none\" hashes them without, so that guesses of keys can be checked; otherwise each capture has one of its own. Better given by the variable", &r.CaptureSalt, parseAny, text)
+	BindCaptureMaxBytes(fs, "capture-max-bytes", &r.CaptureMaxBytes)
+	bind(fs, "capture-for", "longest `time` that a capture lasts; 0 is until the end", &r.CaptureFor, parseTTL, time.Duration.String)
 	bind(fs, "log-level", "least `level` that is logged: debug, info, warn or error", &r.LogLevel, parseLevel, formatLevel)
 	bindSwitch(fs, "pprof", "serve profiles under /debug/pprof on the admin address", &r.PProf)
+}
+
+// BindCaptureOps declares what counts as asking for an object in a capture.
+func BindCaptureOps(fs *pflag.FlagSet, flag string, ops *string) {
+	bind(fs, flag, "`operations` that a capture has as requests: get, or get,set; simulators have an object come in when it is missed, so that with both the set that follows a miss is a hit", ops, parseCaptureOps, text)
+}
+
+// BindCaptureMaxBytes declares how large a capture may be.
+func BindCaptureMaxBytes(fs *pflag.FlagSet, flag string, most *int64) {
+	bind(fs, flag, "most `bytes` that a capture has, compressed; 0 is no bound", most, parseBytes, formatSize)
 }
 
 // BindRESP declares the address of the RESP frontend: "edgecache run" listens there, the other commands go there.
@@ -125,6 +157,8 @@ func (r *Run) Validate() error {
 		return errors.New("--resp and --admin are both off: nothing would listen: give one of them an address")
 	case r.Values == ValuesEnvelope && r.Redis == "" && len(r.Memcached) == 0:
 		return fmt.Errorf("--values %s needs --redis or --memcached: the memory tier keeps everything anyway", r.Values)
+	case r.Capture == "" && (r.CaptureMaxBytes > 0 || r.CaptureFor > 0):
+		return errors.New("--capture-max-bytes and --capture-for need --capture: captures over the admin address have limits of their own")
 	}
 	return r.checkGrants()
 }

@@ -161,6 +161,20 @@ func parseValues(given string) (string, error) {
 	return given, nil
 }
 
+func parseCapture(given string) (string, error) {
+	if !strings.HasSuffix(given, ".zst") {
+		return "", fmt.Errorf("%q must end in .zst, which the trace is compressed with, such as today.oracleGeneral.zst", given)
+	}
+	return given, nil
+}
+
+func parseCaptureOps(given string) (string, error) {
+	if given != CaptureReads && given != CaptureWrites {
+		return "", fmt.Errorf("%q is not what a capture can have: %s or %s is wanted", given, CaptureReads, CaptureWrites)
+	}
+	return given, nil
+}
+
 func parseLevel(given string) (level slog.Level, err error) {
 	if err := level.UnmarshalText([]byte(given)); err != nil {
 		return 0, fmt.Errorf("%q is no level: debug, info, warn or error is wanted", given)

@@ -26,7 +26,7 @@ const (
 
 // Catalog returns every metric of the program, in the order of docs/METRICS.md.
 func Catalog() []Metric {
-	tier, plugin, named := []string{"tier"}, []string{"plugin"}, []string{"plugin", "name"}
+	tier, plugin, named, to := []string{"tier"}, []string{"plugin"}, []string{"plugin", "name"}, []string{"to"}
 	return []Metric{
 		{"edgecache.commands", Counter, "{command}", []string{"op", "outcome"}, "Commands by operation and outcome."},
 		{"edgecache.load.collapsed", Counter, "{command}", nil, "Reads that joined another's load of the same key."},
@@ -61,6 +61,11 @@ func Catalog() []Metric {
 		{"edgecache.resp.commands", Counter, "{command}", nil, "Commands that Redis clients sent, unknown ones included."},
 		{"edgecache.resp.protocol_errors", Counter, "{connection}", nil, "Connections closed because what came was no command."},
 		{"edgecache.resp.killed", Counter, "{connection}", nil, "Connections closed for exceeding a limit or a timeout."},
+		{"edgecache.capture.records", Counter, "{request}", to, "Requests that were captured."},
+		{"edgecache.capture.size", Counter, "By", to, "Bytes of captures that were written."},
+		{"edgecache.capture.dropped", Counter, "{event}", to, "Events that came faster than a capture could be written."},
+		{"edgecache.capture.errors", Counter, "{capture}", to, "Captures that ended because they could not be written."},
+		{"edgecache.capture.state", Gauge, "{state}", to, "State of the capture: 0 none, 1 running, 2 complete, 3 failed."},
 	}
 }
 

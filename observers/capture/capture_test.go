@@ -568,6 +568,17 @@ func TestSipHash(t *testing.T) {
 	}
 }
 
+// TestPlain compares with the vectors of xxHash's own tests.
+func TestPlain(t *testing.T) {
+	for key, want := range map[string]uint64{"": 0xef46db3751d8e999, "a": 0xd24ec4f1a98c6e5b, "abc": 0x44bc2cf5ad770999} {
+		for cut := range len(key) + 1 {
+			if got := Plain(key[:cut], key[cut:]); got != want {
+				t.Errorf("hash of %q, cut at %d = %x, want %x", key, cut, got, want)
+			}
+		}
+	}
+}
+
 // TestObserveAllocatesNothing observes while the goroutine keeps up.
 func TestObserveAllocatesNothing(t *testing.T) {
 	c := newCache(t, nil)

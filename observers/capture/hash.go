@@ -67,11 +67,16 @@ func (h *sip) write(s string) {
 		h.byte(s[0])
 		s = s[1:]
 	}
+	h.length += uint64(len(s) &^ 7)
+	v0, v1, v2, v3 := h.v0, h.v1, h.v2, h.v3
 	for ; len(s) >= 8; s = s[8:] {
-		h.word(uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56)
-		h.length += 8
+		m := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3^m)
+		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
+		v0 ^= m
 	}
+	h.v0, h.v1, h.v2, h.v3 = v0, v1, v2, v3
 	for i := range len(s) {
 		h.byte(s[i])
 	}
@@ -86,30 +91,29 @@ func (h *sip) byte(b byte) {
 }
 
 func (h *sip) word(m uint64) {
-	h.v3 ^= m
-	h.round()
-	h.round()
+	h.v0, h.v1, h.v2, h.v3 = sipRound(h.v0, h.v1, h.v2, h.v3^m)
+	h.v0, h.v1, h.v2, h.v3 = sipRound(h.v0, h.v1, h.v2, h.v3)
 	h.v0 ^= m
 }
 
 func (h *sip) sum() uint64 {
 	h.word(h.tail | h.length<<56)
-	h.v2 ^= 0xff
+	v0, v1, v2, v3 := h.v0, h.v1, h.v2^0xff, h.v3
 	for range 4 {
-		h.round()
+		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
 	}
-	return h.v0 ^ h.v1 ^ h.v2 ^ h.v3
+	return v0 ^ v1 ^ v2 ^ v3
 }
 
-func (h *sip) round() {
-	h.v0 += h.v1
-	h.v1 = bits.RotateLeft64(h.v1, 13) ^ h.v0
-	h.v0 = bits.RotateLeft64(h.v0, 32)
-	h.v2 += h.v3
-	h.v3 = bits.RotateLeft64(h.v3, 16) ^ h.v2
-	h.v0 += h.v3
-	h.v3 = bits.RotateLeft64(h.v3, 21) ^ h.v0
-	h.v2 += h.v1
-	h.v1 = bits.RotateLeft64(h.v1, 17) ^ h.v2
-	h.v2 = bits.RotateLeft64(h.v2, 32)
+func sipRound(v0, v1, v2, v3 uint64) (w0, w1, w2, w3 uint64) {
+	v0 += v1
+	v1 = bits.RotateLeft64(v1, 13) ^ v0
+	v0 = bits.RotateLeft64(v0, 32)
+	v2 += v3
+	v3 = bits.RotateLeft64(v3, 16) ^ v2
+	v0 += v3
+	v3 = bits.RotateLeft64(v3, 21) ^ v0
+	v2 += v1
+	v1 = bits.RotateLeft64(v1, 17) ^ v2
+	return v0, v1, bits.RotateLeft64(v2, 32), v3
 }

@@ -78,6 +78,7 @@ func newWriter(o *Options) (*writer, error) {
 
 // write takes events.
 func (w *writer) write(events []core.Event) error {
+	w.newestAt = time.Now()
 	for i := range events {
 		if len(w.fresh) == mostFresh {
 			if err := w.settle(w.newest - int64(settleTime)); err != nil {
@@ -109,9 +110,7 @@ func (w *writer) take(ev *core.Event) {
 	default:
 		return // refused, failed, or kept from the tiers
 	}
-	if t := int64(ev.Time); t > w.newest {
-		w.newest, w.newestAt = t, time.Now()
-	}
+	w.newest = max(w.newest, int64(ev.Time))
 	if w.requested.Has(op) {
 		w.seq++
 		w.fresh = append(w.fresh, request{ev.KeyHash, int64(ev.Time), w.seq, size})
