@@ -20,6 +20,9 @@ const RecordSize = 24
 // none, it is -1.
 const nextUnknown = math.MaxUint64 - 1 // as a signed number -2
 
+// streamWindow is how far back the compression of a stream looks, in bytes: who reads it needs as much memory.
+const streamWindow = 1 << 20
+
 // Request is one request of a trace that is written while it happens.
 type Request struct {
 	Key  uint64
@@ -39,10 +42,9 @@ type OracleWriter struct {
 
 // NewOracleWriter returns a writer of a stream to w, which stays open when it is closed.
 func NewOracleWriter(w io.Writer) (*OracleWriter, error) {
-	const window = 1 << 20
 	o := &OracleWriter{sink: countingWriter{w: w}}
 	var err error
-	o.z, err = zstd.NewWriter(&o.sink, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window),
+	o.z, err = zstd.NewWriter(&o.sink, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(streamWindow),
 		zstd.WithEncoderLevel(zstd.SpeedFastest))
 	return o, err
 }
@@ -95,11 +97,11 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// StreamOracle returns the requests that source holds, a stream of oracleGeneral compressed with zstd, as they come. After an
-// error, which says how many were there before, nothing comes.
+// StreamOracle returns the requests that source holds, what an OracleWriter has written, as they come. After an error, which
+// says how many were there before, nothing comes.
 func StreamOracle(source io.Reader) iter.Seq2[Request, error] {
 	return func(yield func(Request, error) bool) {
-		z, err := zstd.NewReader(source, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(largestZstd))
+		z, err := zstd.NewReader(source, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8*streamWindow))
 		if err != nil {
 			yield(Request{}, err)
 			return
