@@ -131,6 +131,12 @@ type EvictionCounter interface {
 	Evictions() int64
 }
 
+// PolicyNamer tells which policy of eviction a local store works with.
+type PolicyNamer interface {
+	// EvictionPolicy returns the policy's name, and where another one had to take over from it, that one's and why.
+	EvictionPolicy() (name string, failure error)
+}
+
 // DecodeErrorCounter tells how many stored values were damaged and read as misses.
 type DecodeErrorCounter interface {
 	DecodeErrors() int64

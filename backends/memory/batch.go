@@ -8,19 +8,19 @@ import (
 
 // GetMany looks the keys up one after the other.
 func (b *Backend) GetMany(_ context.Context, keys []string, out []*core.Entry) error {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return core.ErrClosed
 	}
 	for i, key := range keys {
-		out[i], _ = c.GetIfPresent(key)
+		out[i], _ = h.get(key)
 	}
 	return nil
 }
 
 // SetMany stores the entries one after the other.
 func (b *Backend) SetMany(ctx context.Context, keys []string, entries []*core.Entry, errs []error) error {
-	if b.cache.Load() == nil {
+	if b.open.Load() == nil {
 		return core.ErrClosed
 	}
 	for i, key := range keys {
@@ -31,12 +31,12 @@ func (b *Backend) SetMany(ctx context.Context, keys []string, entries []*core.En
 
 // DeleteMany deletes the keys one after the other.
 func (b *Backend) DeleteMany(_ context.Context, keys []string, found []bool) error {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return core.ErrClosed
 	}
 	for i, key := range keys {
-		_, found[i] = c.Invalidate(key)
+		found[i] = h.remove(key)
 	}
 	return nil
 }

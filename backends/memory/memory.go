@@ -1,16 +1,15 @@
-// Package memory is the tier inside the process: an otter cache (adaptive W-TinyLFU) bounded by bytes.
+// Package memory is the tier inside the process: entries bounded by bytes, of which a policy chooses those that go. It is
+// otter's adaptive W-TinyLFU, or any that is an evict.Policy.
 package memory
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/maypok86/otter/v2"
 
 	"github.com/edgecache/edgecache/backends/internal/keyscan"
 	"github.com/edgecache/edgecache/core"
@@ -24,13 +23,21 @@ type Options struct {
 	// MaxEntryBytes bounds a single entry's weight: heavier ones get core.ErrTooLarge, so that one entry never evicts
 	// most of the others. 0 means a quarter of MaxBytes.
 	MaxEntryBytes int64
+	// Policy chooses what goes when there is no room. nil is Default. Its own tables come on top of MaxBytes: what it keeps of
+	// a number, 10 to 50 bytes, for each entry that could be there and each key that it may remember, as far as they are used.
+	Policy *Policy
+	// Lossless lets the policy learn of every hit, for which readers may wait. Else a hit that finds no place to be noted at
+	// once is none to the policy. Default ignores it.
+	Lossless bool
+	// Logger is told when a policy fails. nil logs nothing.
+	Logger *slog.Logger
 }
 
 const (
 	defaultMaxBytes = 256 << 20
 	// resolution is how far the clock that decides about expiry may lag. A hit reads a variable instead of the time.
 	resolution = 5 * time.Millisecond
-	// overhead is what an entry costs beside its key and value: otter's node, its place in the hash table, the
+	// overhead is what an entry costs beside its key and value: the store's node, its place in the hash table, the
 	// frequency sketch and the queues, the core.Entry, and what the allocator rounds up. TestOverhead measures it.
 	overhead = 224
 )
@@ -46,34 +53,31 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("memory: MaxBytes %d and MaxEntryBytes %d must not be negative", o.MaxBytes, o.MaxEntryBytes)
 	}
 	o.MaxEntryBytes = min(o.MaxEntryBytes, o.MaxBytes, math.MaxUint32)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	return o, nil
 }
 
-// Backend keeps entries in memory: those that Set got are those that Get returns, shared and not copied. It evicts by
-// frequency and recency once MaxBytes is reached, and drops entries that have expired at most 5 ms after they did.
+// slack is by how much writers may be ahead of eviction.
+func (o *Options) slack() int64 { return o.MaxBytes / 16 }
+
+// Backend keeps entries in memory: those that Set got are those that Get returns, shared and not copied. It evicts as its
+// policy says once MaxBytes is reached, and drops entries that have expired at most 5 ms after they did. What a policy does
+// not let in was set for a moment only.
 //
-// No method waits for anything but other writers of the same few keys, so contexts are not looked at.
+// No method waits for anything but other writers of the same few keys, and eviction, so contexts are not looked at.
 type Backend struct {
-	cache     atomic.Pointer[store] // nil once closed
-	options   Options
-	clock     *otter.CoarseClock
-	evictions atomic.Int64
-	scans     *keyscan.Scans
-
-	// The worker runs otter's maintenance beside the callers.
-	work    chan func()
-	quit    chan struct{}
-	worker  sync.WaitGroup
-	closing sync.Once
-
-	// Otter evicts when it replays writes, which lag behind; unswept is an upper bound of the bytes that lag.
-	// Writers that find more than slack wait for each other and for the eviction.
-	unswept  atomic.Int64
-	slack    int64
-	sweeping sync.Mutex
+	open    atomic.Pointer[opened] // nil once closed
+	options Options
+	scans   *keyscan.Scans
 }
 
-type store = otter.Cache[string, *core.Entry]
+// opened is the store of a backend.
+type opened struct {
+	store
+	otter *otterStore // the same, if it is one: for Get, which shall not pay for the choice
+}
 
 var (
 	_ core.Backend           = (*Backend)(nil)
@@ -89,6 +93,7 @@ var (
 	_ core.Pinger            = (*Backend)(nil)
 	_ core.Sizer             = (*Backend)(nil)
 	_ core.EvictionCounter   = (*Backend)(nil)
+	_ core.PolicyNamer       = (*Backend)(nil)
 )
 
 // New returns an empty Backend. Close stops its goroutines.
@@ -97,49 +102,19 @@ func New(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{
-		options: o,
-		clock:   otter.NewCoarseClock(resolution),
-		scans:   keyscan.New(),
-		work:    make(chan func()),
-		quit:    make(chan struct{}),
-		slack:   o.MaxBytes / 16,
+	h := new(opened)
+	if o.Policy == nil {
+		h.otter, err = newOtter(o)
+		h.store = h.otter
+	} else {
+		h.store, err = newPolicyStore(o)
 	}
-	cache, err := otter.New(&otter.Options[string, *core.Entry]{
-		MaximumWeight:    uint64(o.MaxBytes),
-		Weigher:          func(key string, e *core.Entry) uint32 { return uint32(weight(key, e)) },
-		ExpiryCalculator: otter.ExpiryWritingFunc(lifetime),
-		OnAtomicDeletion: b.deleted,
-		Executor:         b.maintain,
-		Clock:            b.clock,
-	})
 	if err != nil {
-		b.clock.Stop()
-		return nil, fmt.Errorf("memory: %w", err)
+		return nil, err
 	}
-	b.cache.Store(cache)
-	b.worker.Go(b.serve)
+	b := &Backend{options: o, scans: keyscan.New()}
+	b.open.Store(h)
 	return b, nil
-}
-
-// maintain hands a task to the worker, or runs it where the worker is busy or gone.
-func (b *Backend) maintain(task func()) {
-	select {
-	case b.work <- task:
-	default:
-		task()
-	}
-}
-
-func (b *Backend) serve() {
-	for {
-		select {
-		case task := <-b.work:
-			task()
-		case <-b.quit:
-			return
-		}
-	}
 }
 
 // weight is what an entry counts. Views into larger buffers hold them whole, so the capacity counts.
@@ -150,33 +125,19 @@ func (b *Backend) tooLarge(key string, e *core.Entry) bool {
 	return weight(key, e) > b.options.MaxEntryBytes
 }
 
-// lifetime translates Expires, which the wall clock counts, to otter's clock, which does not follow the wall clock's
-// steps. While both agree the difference to otter's own reading is exact.
-func lifetime(oe otter.Entry[string, *core.Entry]) time.Duration {
-	expires := oe.Value.Expires
-	if expires == 0 {
-		return math.MaxInt64
-	}
-	now := oe.SnapshotAtNano
-	if wall := time.Now().UnixNano(); wall-now > int64(time.Second) || now-wall > int64(time.Second) {
-		now = wall
-	}
-	return time.Duration(max(expires-now, 1)) // otter ignores what is not positive
-}
-
-func (b *Backend) deleted(e otter.DeletionEvent[string, *core.Entry]) {
-	if e.Cause == otter.CauseOverflow {
-		b.evictions.Add(1)
-	}
-}
-
 // Get returns the entry that was set, shared. It does not allocate.
 func (b *Backend) Get(_ context.Context, key string) (*core.Entry, error) {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return nil, core.ErrClosed
 	}
-	if e, ok := c.GetIfPresent(key); ok {
+	if h.otter != nil {
+		if e, ok := h.otter.cache.GetIfPresent(key); ok {
+			return e, nil
+		}
+		return nil, core.ErrNotFound
+	}
+	if e, ok := h.get(key); ok {
 		return e, nil
 	}
 	return nil, core.ErrNotFound
@@ -184,72 +145,54 @@ func (b *Backend) Get(_ context.Context, key string) (*core.Entry, error) {
 
 // Set keeps the entry itself. One that is too large also drops what was there: it is no longer what was written.
 func (b *Backend) Set(_ context.Context, key string, e *core.Entry) error {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return core.ErrClosed
 	}
 	switch {
 	case b.tooLarge(key, e):
-		c.Invalidate(key)
+		h.remove(key)
 		return core.ErrTooLarge
 	case e.Expires != 0 && e.Expired(time.Now()):
-		c.Invalidate(key)
+		h.remove(key)
 	default:
-		c.Set(key, e)
-		b.swept(c, weight(key, e))
+		h.set(key, e)
 	}
 	return nil
 }
 
-// swept accounts for n bytes just written and makes the writer wait for eviction where too much of it is outstanding.
-func (b *Backend) swept(c *store, n int64) {
-	if b.unswept.Add(n) <= b.slack {
-		return
-	}
-	b.sweeping.Lock()
-	defer b.sweeping.Unlock()
-	if done := b.unswept.Load(); done > b.slack {
-		c.CleanUp()
-		b.unswept.Add(-done)
-	}
-}
-
 // Delete removes the entry.
 func (b *Backend) Delete(_ context.Context, key string) (bool, error) {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return false, core.ErrClosed
 	}
-	_, ok := c.Invalidate(key)
-	return ok, nil
+	return h.remove(key), nil
 }
 
 // Update calls fn once, while writers of a few other keys wait: fn must be quick and must not call the backend.
 func (b *Backend) Update(
 	_ context.Context, key string, fn func(old *core.Entry) (*core.Entry, error),
 ) (*core.Entry, error) {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return nil, core.ErrClosed
 	}
 	var err error
-	written := int64(0)
-	now, _ := c.Compute(key, func(old *core.Entry, _ bool) (*core.Entry, otter.ComputeOp) {
+	now := h.compute(key, func(old *core.Entry) (*core.Entry, verdict) {
 		var e *core.Entry
 		if e, err = fn(old); err != nil || e == old {
-			return old, otter.CancelOp
+			return old, keep
 		}
 		if e == nil || e.Expires != 0 && e.Expired(time.Now()) {
-			return nil, otter.InvalidateOp
+			return nil, drop
 		}
 		if b.tooLarge(key, e) {
 			err = core.ErrTooLarge
-			return old, otter.CancelOp
+			return old, keep
 		}
-		written = weight(key, e)
-		return e, otter.WriteOp
+		return e, write
 	})
-	b.swept(c, written)
 	if err != nil {
 		return nil, err
 	}
@@ -273,16 +216,16 @@ func (b *Backend) SetIf(ctx context.Context, key string, e *core.Entry, cond cor
 
 // Expire replaces the entry by a copy that ends at expires. The copy shares the value and its decoded form.
 func (b *Backend) Expire(ctx context.Context, key string, expires int64) (bool, error) {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return false, core.ErrClosed
 	}
-	held, ok := c.GetEntryQuietly(key)
+	own, _, ok := h.peek(key)
 	if !ok {
 		return false, nil
 	}
-	found := false // held.Key is a key that may be kept
-	_, err := b.Update(ctx, held.Key, func(old *core.Entry) (*core.Entry, error) {
+	found := false
+	_, err := b.Update(ctx, own, func(old *core.Entry) (*core.Entry, error) {
 		if found = old != nil; !found || old.Expires == expires {
 			return old, nil
 		}
@@ -293,20 +236,20 @@ func (b *Backend) Expire(ctx context.Context, key string, expires int64) (bool, 
 
 // Clear removes every key that begins with prefix, looking at all keys unless prefix is "".
 func (b *Backend) Clear(ctx context.Context, prefix string) error {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return core.ErrClosed
 	}
 	if prefix == "" {
-		c.InvalidateAll()
+		h.clear()
 		return nil
 	}
-	for key := range c.Keys() {
+	for key := range h.keys() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if strings.HasPrefix(key, prefix) {
-			c.Invalidate(key)
+			h.remove(key)
 		}
 	}
 	return nil
@@ -314,7 +257,7 @@ func (b *Backend) Clear(ctx context.Context, prefix string) error {
 
 // Ping returns nil unless the backend is closed.
 func (b *Backend) Ping(context.Context) error {
-	if b.cache.Load() == nil {
+	if b.open.Load() == nil {
 		return core.ErrClosed
 	}
 	return nil
@@ -322,25 +265,31 @@ func (b *Backend) Ping(context.Context) error {
 
 // Size returns the number of entries, of which some may have expired, and what they weigh.
 func (b *Backend) Size() (entries, bytes int64) {
-	c := b.cache.Load()
-	if c == nil {
-		return 0, 0
-	}
-	return int64(c.EstimatedSize()), int64(c.WeightedSize())
+	f := b.figures()
+	return f.entries, f.bytes
 }
 
-// Evictions returns how many entries made room for others.
-func (b *Backend) Evictions() int64 { return b.evictions.Load() }
+// Evictions returns how many entries made room for others, or were not let in. It is 0 once the backend is closed.
+func (b *Backend) Evictions() int64 { return b.figures().evictions }
+
+// EvictionPolicy returns the name of the policy at work, and, where that is not the one that was asked for, why.
+func (b *Backend) EvictionPolicy() (name string, failure error) {
+	f := b.figures()
+	return f.policy, f.failure
+}
+
+func (b *Backend) figures() figures {
+	if h := b.open.Load(); h != nil {
+		return h.figures()
+	}
+	return figures{}
+}
 
 // Close drops all entries and returns when the backend's goroutines have ended.
 func (b *Backend) Close() error {
-	b.closing.Do(func() {
-		c := b.cache.Swap(nil)
+	if h := b.open.Swap(nil); h != nil {
 		b.scans.Clear()
-		close(b.quit)
-		b.worker.Wait()
-		c.StopAllGoroutines()
-		b.clock.Stop()
-	})
+		h.close()
+	}
 	return nil
 }

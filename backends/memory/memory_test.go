@@ -31,12 +31,42 @@ func open(t testing.TB, o Options) *Backend {
 	return b
 }
 
+// native returns the policy of that name, nil for Default.
+func native(t testing.TB, name string) *Policy {
+	t.Helper()
+	if name == Default {
+		return nil
+	}
+	p, err := Native(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// withEach runs a test with Default and two others, the one told of hits at once.
+func withEach(t *testing.T, run func(t *testing.T, o Options)) {
+	t.Helper()
+	for _, name := range []string{Default, "lru", "s3fifo"} {
+		t.Run(name, func(t *testing.T) { run(t, Options{Policy: native(t, name), Lossless: name == "lru"}) })
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for _, o := range []Options{{MaxBytes: -1}, {MaxEntryBytes: -1}} {
 		if b, err := New(o); err == nil {
 			_ = b.Close()
 			t.Errorf("New(%+v) accepted a negative size", o)
 		}
+	}
+}
+
+// drained has the policy told of everything.
+func drained(b *Backend) {
+	if s, ok := b.open.Load().store.(*policyStore); ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.drain()
 	}
 }
 
@@ -52,34 +82,47 @@ func heap() int64 {
 // TestOverhead holds what entries are counted as against what they take from the heap.
 func TestOverhead(t *testing.T) {
 	for _, size := range []int{0, 10, 64, 100, 700, 1000, 4096} {
-		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			const n = 50_000
-			before := heap()
-			b := open(t, Options{MaxBytes: 1 << 32})
-			for i := range n {
-				e := &core.Entry{Value: make([]byte, size), Expires: time.Now().Add(time.Hour).UnixNano()}
-				if err := b.Set(context.Background(), key(i), e); err != nil {
-					t.Fatal(err)
-				}
-			}
-			taken := heap() - before
-			entries, weight := b.Size()
-			t.Logf("%d entries: %d bytes each on the heap, counted as %d", entries, taken/n, weight/entries)
-			if entries != n || weight < taken || weight > 2*taken {
-				t.Errorf("%d entries of %d counted as %d bytes take %d", entries, n, weight, taken)
-			}
-			runtime.KeepAlive(b)
-		})
+		for _, policy := range []string{Default, "lru"} {
+			t.Run(fmt.Sprint(policy, size), func(t *testing.T) { overheadOf(t, policy, size) })
+		}
 	}
 }
 
+func overheadOf(t *testing.T, policy string, size int) {
+	const n = 50_000
+	before := heap()
+	b := open(t, Options{MaxBytes: 1 << 29, Policy: native(t, policy)})
+	if policy != Default {
+		before = heap() // what the policy has for each number is there from the beginning
+	}
+	for i := range n {
+		e := &core.Entry{Value: make([]byte, size), Expires: time.Now().Add(time.Hour).UnixNano()}
+		if err := b.Set(context.Background(), key(i), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken := heap() - before
+	entries, weight := b.Size()
+	t.Logf("%d entries: %d bytes each on the heap, counted as %d", entries, taken/n, weight/entries)
+	if entries != n || weight < taken || weight > 2*taken {
+		t.Errorf("%d entries of %d counted as %d bytes take %d", entries, n, weight, taken)
+	}
+	runtime.KeepAlive(b)
+}
+
 // TestLimitHolds writes ten times the limit from 64 goroutines and looks at what the table holds all the while.
-func TestLimitHolds(t *testing.T) {
+func TestLimitHolds(t *testing.T) { withEach(t, limitHolds) }
+
+func limitHolds(t *testing.T, o Options) {
 	const limit, writers = 8 << 20, 64
+	o.MaxBytes = limit
 	for _, size := range []int{100, 1000, 20_000, 500_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			before := heap()
-			b := open(t, Options{MaxBytes: limit})
+			b := open(t, o)
+			if o.Policy != nil {
+				before = heap() // what the policy has for each number is there from the beginning
+			}
 			each := weight(key(0), &core.Entry{Value: make([]byte, size)})
 			var peak atomic.Int64
 			var fill sync.WaitGroup
@@ -89,17 +132,19 @@ func TestLimitHolds(t *testing.T) {
 						if err := b.Set(t.Context(), key(w<<32|i), &core.Entry{Value: make([]byte, size)}); err != nil {
 							t.Error(err)
 						}
-						if held := int64(b.cache.Load().EstimatedSize()) * each; held > peak.Load() {
+						entries, _ := b.Size()
+						if held := entries * each; held > peak.Load() {
 							peak.Store(held)
 						}
 					}
 				})
 			}
 			fill.Wait()
+			drained(b)
 			taken := heap() - before
 			_, counted := b.Size()
 			t.Logf("peak %d, in the end %d of %d, on the heap %d", peak.Load(), counted, limit, taken)
-			if counted > limit || peak.Load() > limit+b.slack+writers*each || taken > limit*11/10 {
+			if counted > limit || peak.Load() > limit+b.options.slack()+writers*each || taken > limit*11/10 {
 				t.Error("the limit does not hold")
 			}
 			if b.Evictions() == 0 {
@@ -110,9 +155,12 @@ func TestLimitHolds(t *testing.T) {
 	}
 }
 
-func TestTooLarge(t *testing.T) {
+func TestTooLarge(t *testing.T) { withEach(t, tooLarge) }
+
+func tooLarge(t *testing.T, o Options) {
 	ctx := context.Background()
-	b := open(t, Options{MaxBytes: 1 << 20, MaxEntryBytes: 1 << 16})
+	o.MaxBytes, o.MaxEntryBytes = 1<<20, 1<<16
+	b := open(t, o)
 	small, large := &core.Entry{Value: []byte("v")}, &core.Entry{Value: make([]byte, 1<<16)}
 	for i := range 100 {
 		_ = b.Set(ctx, key(i), small)
@@ -135,9 +183,11 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-func TestGetAllocatesNothing(t *testing.T) {
+func TestGetAllocatesNothing(t *testing.T) { withEach(t, getAllocatesNothing) }
+
+func getAllocatesNothing(t *testing.T, o Options) {
 	ctx := context.Background()
-	b := open(t, Options{})
+	b := open(t, o)
 	_ = b.Set(ctx, "k", &core.Entry{Value: []byte("v"), Expires: time.Now().Add(time.Hour).UnixNano()})
 	for _, k := range []string{"k", "absent"} {
 		if n := testing.AllocsPerRun(1000, func() { _, _ = b.Get(ctx, k) }); n != 0 {
@@ -147,9 +197,11 @@ func TestGetAllocatesNothing(t *testing.T) {
 }
 
 // TestExpiryIsPrompt polls keys with different times to live: none ends early, none is served 50 ms late.
-func TestExpiryIsPrompt(t *testing.T) {
+func TestExpiryIsPrompt(t *testing.T) { withEach(t, expiryIsPrompt) }
+
+func expiryIsPrompt(t *testing.T, o Options) {
 	synctest.Test(t, func(t *testing.T) {
-		b, err := New(Options{})
+		b, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -188,8 +240,10 @@ func TestLifetimeAfterClockStep(t *testing.T) {
 	}
 }
 
-func TestExpireKeepsDecoded(t *testing.T) {
-	b := open(t, Options{})
+func TestExpireKeepsDecoded(t *testing.T) { withEach(t, expireKeepsDecoded) }
+
+func expireKeepsDecoded(t *testing.T, o Options) {
+	b := open(t, o)
 	e := &core.Entry{Value: []byte("v")}
 	e.SetDecoded(42)
 	_ = b.Set(t.Context(), "k", e)
@@ -203,8 +257,10 @@ func TestExpireKeepsDecoded(t *testing.T) {
 }
 
 // TestSharesEntries says that nothing is copied.
-func TestSharesEntries(t *testing.T) {
-	b := open(t, Options{})
+func TestSharesEntries(t *testing.T) { withEach(t, sharesEntries) }
+
+func sharesEntries(t *testing.T, o Options) {
+	b := open(t, o)
 	e := &core.Entry{Value: []byte("v")}
 	_ = b.Set(t.Context(), "k", e)
 	if got, _ := b.Get(t.Context(), "k"); got != e {
@@ -216,8 +272,11 @@ func TestSharesEntries(t *testing.T) {
 }
 
 // TestUseWhileClosing closes under traffic.
-func TestUseWhileClosing(t *testing.T) {
-	b := open(t, Options{MaxBytes: 1 << 20})
+func TestUseWhileClosing(t *testing.T) { withEach(t, useWhileClosing) }
+
+func useWhileClosing(t *testing.T, o Options) {
+	o.MaxBytes = 1 << 20
+	b := open(t, o)
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
@@ -255,7 +314,7 @@ func BenchmarkGet(b *testing.B) {
 		}
 	})
 	b.Run("otter", func(b *testing.B) {
-		c := m.cache.Load()
+		c := m.open.Load().otter.cache
 		for i := 0; b.Loop(); i++ {
 			_, _ = c.GetIfPresent(keys[i&1023])
 		}

@@ -10,12 +10,12 @@ import (
 // Scan looks at all keys once for each 32,768 that it finds. Keys of equal hash come together, so that a page may be
 // longer than count.
 func (b *Backend) Scan(ctx context.Context, cursor uint64, prefix, match string, count int) ([]string, uint64, error) {
-	c := b.cache.Load()
-	if c == nil {
+	h := b.open.Load()
+	if h == nil {
 		return nil, 0, core.ErrClosed
 	}
 	keys := func(yield func(string, error) bool) {
-		for key := range c.Keys() {
+		for key := range h.keys() {
 			if !yield(key, nil) {
 				return
 			}
@@ -26,7 +26,7 @@ func (b *Backend) Scan(ctx context.Context, cursor uint64, prefix, match string,
 		return nil, 0, err
 	}
 	gone := func(key string) bool {
-		_, ok := c.GetEntryQuietly(key)
+		_, _, ok := h.peek(key)
 		return !ok
 	}
 	return slices.DeleteFunc(page, gone), next, nil
