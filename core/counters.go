@@ -71,6 +71,9 @@ type TierStats struct {
 	Entries, Bytes int64
 	// Evictions counts the entries the tier's policy threw out, DecodeErrors the damaged ones it read as misses.
 	Evictions, DecodeErrors int64
+	// Policy is the name of a local tier's policy of eviction, "" for what has none. PolicyError is why another one, which was
+	// asked for, failed, "" if none did.
+	Policy, PolicyError string
 }
 
 // Total returns how many commands there were.

@@ -24,6 +24,7 @@ const (
 	MetricEntries      = "edgecache.tier.entries"       // {entry}: tier; local tiers only
 	MetricSize         = "edgecache.tier.size"          // By: tier; local tiers only
 	MetricEvictions    = "edgecache.tier.evictions"     // {entry}: tier
+	MetricPolicy       = "edgecache.tier.policy"        // 1: tier, policy, failed; local tiers only
 	MetricDecodeErrors = "edgecache.tier.decode_errors" // {entry}: tier
 	MetricCollapsed    = "edgecache.load.collapsed"     // {command}
 )
@@ -97,6 +98,7 @@ func (e *engine) observeStats(meter metric.Meter) error {
 	damaged := counter(MetricDecodeErrors, "{entry}", "Damaged entries that were read as misses.")
 	entries := gauge(MetricEntries, "{entry}", "Entries that a local tier holds.")
 	size := gauge(MetricSize, "By", "Bytes that a local tier holds.")
+	policy := gauge(MetricPolicy, "1", "1 for the eviction policy that a local tier works with, and whether another one failed before.")
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
@@ -119,9 +121,13 @@ func (e *engine) observeStats(meter metric.Meter) error {
 				o.ObserveInt64(entries, t.Entries, only)
 				o.ObserveInt64(size, t.Bytes, only)
 			}
+			if t.Policy != "" {
+				o.ObserveInt64(policy, 1, metric.WithAttributes(
+					tier, attribute.String("policy", t.Policy), attribute.Bool("failed", t.PolicyError != "")))
+			}
 		}
 		return nil
-	}, commands, collapsed, lookups, failures, evictions, damaged, entries, size)
+	}, commands, collapsed, lookups, failures, evictions, damaged, entries, size, policy)
 	e.metrics = &metrics{registration: reg}
 	return err
 }

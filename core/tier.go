@@ -270,6 +270,12 @@ func (t *tier) snapshot() TierStats {
 	if b, ok := t.Backend.(EvictionCounter); ok {
 		s.Evictions = b.Evictions()
 	}
+	if b, ok := t.Backend.(PolicyNamer); ok {
+		name, failure := b.EvictionPolicy()
+		if s.Policy = name; failure != nil {
+			s.PolicyError = failure.Error()
+		}
+	}
 	if b, ok := t.Backend.(DecodeErrorCounter); ok {
 		s.DecodeErrors = b.DecodeErrors()
 	}

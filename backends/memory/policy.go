@@ -36,23 +36,34 @@ func Native(name string) (*Policy, error) {
 	short, params, _ := strings.Cut(name, ":")
 	all := evict.Policies()
 	i := slices.IndexFunc(all, func(p evict.Info) bool { return p.Name == short })
-	if i >= 0 && !all[i].Online {
-		return nil, fmt.Errorf("policy %s knows the future, which only a simulator can tell: take another", short)
+	switch {
+	case i < 0:
+		return nil, fmt.Errorf("no policy is called %q: there are %s", short, strings.Join(names(), ", "))
+	case !all[i].Online:
+		return nil, fmt.Errorf("policy %s knows the future, which only a simulator can tell: take one of %s",
+			short, strings.Join(names(), ", "))
 	}
-	p := &Policy{Name: name, Ghosts: 1}
-	var given map[string]string
-	if i >= 0 {
-		p.Ghosts, given = ghosts(all[i].Params, params)
-	}
-	p.New = func(s evict.Spec) (evict.Policy, error) {
+	n, given := ghosts(all[i].Params, params)
+	p := &Policy{Name: name, Ghosts: n, New: func(s evict.Spec) (evict.Policy, error) {
 		s.Params = maps.Clone(given)
 		return evict.New(name, s)
-	}
-	// A cache for one object shows what is wrong with the name or the parameters.
+	}}
+	// A cache for one object shows what is wrong with the parameters.
 	if _, err := p.New(evict.Spec{Objects: 1, Capacity: 1, Bytes: true}); err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// names are those of all policies that there are here.
+func names() []string {
+	all := []string{Default}
+	for _, p := range evict.Policies() {
+		if p.Online {
+			all = append(all, p.Name)
+		}
+	}
+	return all
 }
 
 // ghosts returns how many keys a policy with such parameters, some of which may be given in a list, remembers for each entry,

@@ -73,6 +73,10 @@ func itself(m []float64) float64 { return m[0] }
 var figures = [...]figure{
 	{"L1 hit, Cache.Get, to a bare otter get", []string{"Hit/Cache.Get-2", "Hit/otter-2"}, "", ratio, "%.2f x", "<= 1.5 x"},
 	{"the same, unsampled parent span", []string{"Hit/Cache.Get-unsampled-2", "Hit/otter-2"}, "", ratio, "%.2f x", "<= 1.5 x"},
+	{"memory tier with lru, Get, to a bare otter get", []string{"PolicyGet/lru/one-2", "PolicyGet/otter/one-2"}, "", ratio, "%.2f x", "<= 2 x"},
+	{"the same with sieve", []string{"PolicyGet/sieve/one-2", "PolicyGet/otter/one-2"}, "", ratio, "%.2f x", "<= 2 x"},
+	{"the same with s3fifo", []string{"PolicyGet/s3fifo/one-2", "PolicyGet/otter/one-2"}, "", ratio, "%.2f x", "<= 2 x"},
+	{"the same with s3fifo, two goroutines", []string{"PolicyGet/s3fifo/all-2", "PolicyGet/otter/all-2"}, "", ratio, "%.2f x", "<= 2 x"},
 	{"allocations of a hit", []string{"Hit/Cache.Get-2"}, "allocs/op", itself, "%.0f", "0"},
 	{"sync WASM hook that passes", []string{"Hook/pass-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 60 ns"},
 	{"sync WASM hook that rewrites a 32-byte key", []string{"Hook/rewrite-2", "Hook/none-2"}, "", minus, "%.1f ns", "<= 140 ns"},

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,6 +71,30 @@ func TestAPluginFromAFile(t *testing.T) {
 		if err := json.Unmarshal(s.Plugins[name], &report); err != nil || report.Total != 1 {
 			t.Errorf("%s reports %s: want total 1 (%v)", name, s.Plugins[name], err)
 		}
+	}
+}
+
+// TestPolicy fills a memory tier, and looks for the policy's name wherever it is told.
+func TestPolicy(t *testing.T) {
+	p := start(t, nil, "--policy", "sieve", "--max-memory", "1MiB")
+	c := p.client(t)
+	for i := range 100 {
+		if err := c.Set(t.Context(), "k"+strconv.Itoa(i), strings.Repeat("v", 50_000), 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := c.DBSize(t.Context()).Result(); err != nil || n < 10 || n > 20 {
+		t.Errorf("%d keys of 50 kB are in 1 MiB: %v", n, err)
+	}
+	info, err := c.Info(t.Context(), "memory").Result()
+	if err != nil || !strings.Contains(info, "eviction_policy:sieve\r\n") || !strings.Contains(info, "maxmemory_policy:allkeys-lru\r\n") {
+		t.Errorf("INFO says %q, %v", info, err)
+	}
+	if _, page := p.get(t, "/metrics"); !strings.Contains(page, `edgecache_tier_policy{failed="false",policy="sieve",tier="memory"} 1`) {
+		t.Errorf("the page lacks the policy:\n%s", page)
+	}
+	if table := edgecache(t, p.env(), "", "stats"); !strings.Contains(table.out, "sieve") {
+		t.Errorf("the table lacks the policy:\n%s", table.out)
 	}
 }
 

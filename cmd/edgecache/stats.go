@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -62,10 +63,15 @@ func writeStats(out io.Writer, s *admin.Stats) error {
 	if s.RESP != nil {
 		fmt.Fprintf(w, "connections\t%d\n", s.RESP.Connections)
 	}
-	fmt.Fprint(w, "\nTIER\tHITS\tMISSES\tERRORS\tENTRIES\tBYTES\tEVICTIONS\tBREAKER\n")
+	fmt.Fprint(w, "\nTIER\tHITS\tMISSES\tERRORS\tENTRIES\tBYTES\tEVICTIONS\tPOLICY\tBREAKER\n")
 	for _, t := range s.Tiers {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%d\t%s\n",
-			t.Name, t.Hits, t.Misses, t.Errors, known(t.Entries), known(t.Bytes), t.Evictions, t.Breaker)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%d\t%s\t%s\n",
+			t.Name, t.Hits, t.Misses, t.Errors, known(t.Entries), known(t.Bytes), t.Evictions, cmp.Or(t.Policy, "-"), t.Breaker)
+	}
+	for _, t := range s.Tiers {
+		if t.PolicyError != "" {
+			fmt.Fprintf(w, "%s evicts by %s, since %s\n", t.Name, t.Policy, t.PolicyError)
+		}
 	}
 	fmt.Fprint(w, "\nCOMMAND\tCOUNT\tOUTCOMES\n")
 	for _, op := range slices.Sorted(maps.Keys(s.Operations)) {

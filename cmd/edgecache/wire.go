@@ -89,7 +89,7 @@ func (s *server) wireTelemetry(ctx context.Context) (err error) {
 }
 
 func (s *server) wireCache(context.Context) error {
-	tiers, err := openTiers(s.settings)
+	tiers, err := s.openTiers()
 	if err != nil {
 		return err
 	}
@@ -107,21 +107,37 @@ func (s *server) wireCache(context.Context) error {
 }
 
 // openTiers returns the memory tier and, behind it, the remote one if there is one.
-func openTiers(settings *config.Run) ([]core.Tier, error) {
-	near, err := memory.New(memory.Options{MaxBytes: settings.MaxMemory})
+func (s *server) openTiers() ([]core.Tier, error) {
+	policy, err := openPolicy(s.settings.Policy)
+	if err != nil {
+		return nil, err
+	}
+	near, err := memory.New(memory.Options{MaxBytes: s.settings.MaxMemory, Policy: policy, Logger: s.logger})
 	if err != nil {
 		return nil, err
 	}
 	tiers := []core.Tier{{Name: "memory", Backend: near}}
-	far, err := openRemote(settings)
+	far, err := openRemote(s.settings)
 	if err != nil {
 		return nil, errors.Join(err, near.Close())
 	}
 	if far != nil {
-		tiers[0].MaxTTL = settings.L1TTL
+		tiers[0].MaxTTL = s.settings.L1TTL
 		tiers = append(tiers, *far)
 	}
 	return tiers, nil
+}
+
+// openPolicy returns what the memory tier evicts by, nil for the default.
+func openPolicy(name string) (*memory.Policy, error) {
+	if name == memory.Default {
+		return nil, nil //nolint:nilnil // nil is how the tier is asked for it
+	}
+	p, err := memory.Native(name)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--policy (EDGECACHE_POLICY): %w", err)}
+	}
+	return p, nil
 }
 
 // openRemote returns the remote tier, or nil if there is none. It doesn't connect.

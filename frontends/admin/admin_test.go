@@ -182,7 +182,7 @@ func TestStats(t *testing.T) {
 		Operations: map[string]map[string]uint64{
 			"set": {"stored": 1, "total": 1}, "get": {"hit": 3, "miss": 1, "total": 4},
 		},
-		Tiers: []Tier{{Name: "memory", Hits: 3, Misses: 1, Entries: 1}},
+		Tiers: []Tier{{Name: "memory", Hits: 3, Misses: 1, Entries: 1, Policy: memory.Default}},
 		RESP:  &RESP{Connections: 2},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

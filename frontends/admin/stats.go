@@ -27,7 +27,8 @@ type Stats struct {
 	RESP    *RESP                      `json:"resp,omitempty"`
 }
 
-// Tier is what one tier has counted. Entries and Bytes are -1 where the store does not tell.
+// Tier is what one tier has counted. Entries and Bytes are -1 where the store does not tell. Policy
+// is what a local tier evicts by, PolicyError why another one failed before it.
 type Tier struct {
 	Name         string `json:"name"`
 	Hits         uint64 `json:"hits"`
@@ -39,6 +40,8 @@ type Tier struct {
 	Bytes        int64  `json:"bytes"`
 	Evictions    int64  `json:"evictions"`
 	DecodeErrors int64  `json:"decode_errors"`
+	Policy       string `json:"policy,omitempty"`
+	PolicyError  string `json:"policy_error,omitempty"`
 }
 
 func (o Options) serveStats(w http.ResponseWriter, _ *http.Request) {

@@ -9,9 +9,6 @@ import (
 	"github.com/edgecache/edgecache/core"
 )
 
-// evictionPolicy is the one of Redis's names that comes nearest.
-const evictionPolicy = "allkeys-lfu"
-
 // parameter is what CONFIG GET shows and, if it has a setting, CONFIG SET changes.
 type parameter struct {
 	name    string
@@ -21,16 +18,36 @@ type parameter struct {
 
 // parameters returns the parameters with their values of now. Those that clients ask for by habit are among them.
 func (s *Server) parameters() []parameter {
+	_, policy := s.evictionPolicy()
 	return []parameter{
 		{"maxclients", number(s.maxClients.Load()), &s.maxClients},
 		{"timeout", number(s.idleTimeout.Load()), &s.idleTimeout},
 		{"maxmemory", number(s.opts.MaxMemory), nil},
-		{"maxmemory-policy", evictionPolicy, nil},
+		{"maxmemory-policy", policy, nil},
 		{"proto-max-bulk-len", number(s.opts.MaxBulk), nil},
 		{"databases", "1", nil},
 		{"save", "", nil},
 		{"appendonly", "no", nil},
 		{"protected-mode", yesNo(!s.opts.Unprotected), nil},
+	}
+}
+
+// evictionPolicy returns the policy that local entries are evicted by, and the one of Redis's names that comes nearest.
+func (s *Server) evictionPolicy() (own, redis string) {
+	for _, t := range s.cache.Stats().Tiers {
+		if own = t.Policy; own != "" {
+			break
+		}
+	}
+	switch name, _, _ := strings.Cut(own, ":"); {
+	case strings.Contains(name, "lfu"):
+		return own, "allkeys-lfu"
+	case name == "random":
+		return own, "allkeys-random"
+	case name == "":
+		return own, "noeviction"
+	default:
+		return own, "allkeys-lru"
 	}
 }
 

@@ -100,12 +100,14 @@ func (s *Server) clientsInfo(context.Context) []InfoField {
 func (s *Server) memoryInfo(context.Context) []InfoField {
 	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/total:bytes"}}
 	metrics.Read(samples)
+	own, redis := s.evictionPolicy()
 	return []InfoField{
 		{"used_memory", number(samples[0].Value.Uint64())},
 		{"used_memory_rss", number(samples[1].Value.Uint64())},
 		{"used_memory_dataset", number(s.held())},
 		{"maxmemory", number(s.opts.MaxMemory)},
-		{"maxmemory_policy", evictionPolicy},
+		{"maxmemory_policy", redis},
+		{"eviction_policy", own},
 	}
 }
 

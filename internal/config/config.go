@@ -25,6 +25,9 @@ type Run struct {
 	AdminToken string
 	// MaxMemory bounds the memory tier in bytes.
 	MaxMemory int64
+	// Policy is what the memory tier evicts by: the name of a policy or the path of a .wasm file, and behind a colon
+	// parameters. It is checked where it is made.
+	Policy string
 	// Redis is the URL of the remote tier, "" for none; Memcached its servers, none for none. At most one is given.
 	Redis     string
 	Memcached []string
@@ -71,6 +74,9 @@ const (
 // PlainKeys is a Run.CaptureSalt that leaves keys without one.
 const PlainKeys = "none"
 
+// DefaultPolicy is otter's adaptive W-TinyLFU.
+const DefaultPolicy = "tinylfu"
+
 // Words in the place of an address or a folder.
 const (
 	Off  = "off"  // leave it out
@@ -80,7 +86,7 @@ const (
 // NewRun returns the defaults.
 func NewRun() *Run {
 	return &Run{
-		RESP: "127.0.0.1:6380", Admin: "127.0.0.1:9380", MaxMemory: 256 << 20, L1TTL: 5 * time.Second,
+		RESP: "127.0.0.1:6380", Admin: "127.0.0.1:9380", MaxMemory: 256 << 20, Policy: DefaultPolicy, L1TTL: 5 * time.Second,
 		PluginCache: Auto, PluginTimeout: 100 * time.Millisecond, Values: ValuesRaw, LogLevel: slog.LevelInfo,
 		CaptureOps: CaptureReads,
 	}
@@ -93,6 +99,7 @@ func (r *Run) Bind(fs *pflag.FlagSet) {
 	BindAdminToken(fs, &r.AdminToken, "`token` that /plugins and profiles ask for on the admin address; without one plugins can be changed from this machine alone, and not be granted anything there. Better given by the variable, since command lines can be seen")
 	BindPassword(fs, &r.Password, "`password` that Redis clients must give; without one only those on this machine are let in")
 	bind(fs, "max-memory", "most `bytes` that the memory tier holds, keys and values counted", &r.MaxMemory, parseSize, formatSize)
+	bind(fs, "policy", "`policy` that chooses what leaves a full memory tier, `name[:param=value,...]`: tinylfu, or one that \"edgecache sim\" knows, such as lru, sieve, s3fifo or slru:segments=2, but for those that know the future", &r.Policy, parsePolicy, text)
 	bind(fs, "redis", "`URL` of a Redis behind the memory tier: redis://[user:password@]host:port/db, rediss:// for TLS, redis+cluster:// or redis+sentinel://", &r.Redis, parseRedis, text)
 	bind(fs, "memcached", "memcached servers behind the memory tier: `host:port`,host:port,...", &r.Memcached, parseServers, joined)
 	bind(fs, "l1-ttl", "longest `time` that the memory tier keeps its copy of a remote entry; 0 is as long as the entry lives", &r.L1TTL, parseTTL, time.Duration.String)

@@ -35,6 +35,14 @@ func ParsePlugin(given string) (Plugin, error) {
 	return Plugin{Name: what, Config: config}, nil
 }
 
+// parsePolicy reads NAME[:param=value,...]. What names and parameters there are, others know.
+func parsePolicy(given string) (string, error) {
+	if name, _, _ := strings.Cut(given, ":"); name == "" {
+		return "", fmt.Errorf("%q is no policy: a name such as %s, lru or sieve is wanted, and behind a colon its parameters", given, DefaultPolicy)
+	}
+	return given, nil
+}
+
 // units are what a size may end in, longest first where one ends in another.
 func units() []struct {
 	name  string

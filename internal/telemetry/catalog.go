@@ -36,6 +36,7 @@ func Catalog() []Metric {
 		{"edgecache.tier.entries", Gauge, "{entry}", tier, "Entries that a local tier holds."},
 		{"edgecache.tier.size", Gauge, "By", tier, "Bytes that a local tier holds."},
 		{"edgecache.tier.evictions", Counter, "{entry}", tier, "Entries that the tier's policy threw out."},
+		{"edgecache.tier.policy", Gauge, "1", []string{"tier", "policy", "failed"}, "1 for the eviction policy that a local tier works with, and whether another one failed before."},
 		{"edgecache.tier.decode_errors", Counter, "{entry}", tier, "Damaged entries that were read as misses."},
 		{"edgecache.plugin.calls", Counter, "{call}", plugin, "Calls of a guest."},
 		{"edgecache.plugin.time", Counter, "s", plugin, "Time spent in a guest, estimated from a sample of the calls."},
