@@ -20,10 +20,12 @@ const hotKeys = 1024
 func hotSet() []string {
 	keys := make([]string, hotKeys)
 	for i := range keys {
-		keys[i] = fmt.Sprintf("/images/products/%015d", i)
+		keys[i] = hotKey(i)
 	}
 	return keys
 }
+
+func hotKey(i int) string { return fmt.Sprintf("/images/products/%015d", i) }
 
 // newCache returns a cache of one memory tier that holds the hot set.
 func newCache(b *testing.B, o core.Options) (*core.Cache, []string) {

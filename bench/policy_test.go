@@ -12,7 +12,9 @@ import (
 )
 
 // livePolicies are those whose hits are timed.
-func livePolicies() []string { return []string{memory.Default, "lru", "sieve", "s3fifo", "arc", "wtinylfu"} }
+func livePolicies() []string {
+	return []string{memory.Default, "lru", "sieve", "s3fifo", "arc", "wtinylfu"}
+}
 
 func openMemory(tb testing.TB, name string, bytes int64) *memory.Backend {
 	tb.Helper()

@@ -321,21 +321,26 @@ func BenchmarkGet(b *testing.B) {
 	})
 }
 
+// BenchmarkSet writes keys of which a third fits.
 func BenchmarkSet(b *testing.B) {
-	m := open(b, Options{MaxBytes: 64 << 20})
-	ctx := b.Context()
 	e := &core.Entry{Value: make([]byte, 256), Expires: time.Now().Add(time.Hour).UnixNano()}
-	var keys [1 << 18]string
+	keys := make([]string, 1<<18)
 	for i := range keys {
 		keys[i] = key(i)
 	}
-	b.ReportAllocs()
-	var next atomic.Uint64
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			_ = m.Set(ctx, keys[next.Add(1)*0x9e3779b97f4a7c15>>46], e)
-		}
-	})
+	for _, name := range []string{Default, "lru", "s3fifo"} {
+		b.Run(name, func(b *testing.B) {
+			m := open(b, Options{MaxBytes: 64 << 20, Policy: native(b, name)})
+			ctx := b.Context()
+			b.ReportAllocs()
+			var next atomic.Uint64
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					_ = m.Set(ctx, keys[next.Add(1)*0x9e3779b97f4a7c15>>46], e)
+				}
+			})
+		})
+	}
 }
 
 func TestConformance(t *testing.T) {

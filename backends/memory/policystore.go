@@ -273,7 +273,7 @@ func (s *policyStore) put(t *table, n *node, hash uint32, key string, e *core.En
 	s.bytes.Add(weight(key, e) - weight(key, old))
 	if before := n.due.Load(); due != 0 && (before == 0 || int32(due-before) < 0) {
 		n.due.Store(due)
-		s.changes.add(n, timed, 0)
+		s.changes.add(n, timed, overhead)
 	}
 	if size := s.resize(int64(n.size.Load()), weight(key, e)); size != 0 {
 		n.size.Store(uint32(size))
