@@ -27,6 +27,7 @@ func openStore(t testing.TB, o Options) (*Backend, *policyStore) {
 func TestPolicyConformance(t *testing.T) {
 	for _, name := range names()[1:] {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			backendtest.Run(t, func(t *testing.T) core.Backend {
 				return open(t, Options{MaxBytes: 24 << 20, Policy: native(t, name)})
 			})
