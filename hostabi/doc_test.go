@@ -2,6 +2,7 @@ package hostabi
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -16,7 +17,9 @@ func TestDocument(t *testing.T) {
 	}
 	text := string(b)
 	var words []string
-	for name, s := range ExportSignatures() {
+	exports := ExportSignatures()
+	maps.Copy(exports, PolicySignatures())
+	for name, s := range exports {
 		words = append(words, "`"+name+"`", signatureWithNames(text, name, s))
 	}
 	for _, f := range HostFunctions() {

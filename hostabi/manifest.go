@@ -16,21 +16,23 @@ type Manifest struct {
 	Name string `json:"name"`
 	// Version is the plugin's own, any text up to 64 bytes.
 	Version string `json:"version"`
-	// ABI is ABIHook.
+	// ABI is ABIHook, or ABIPolicy for an eviction policy, which has none of the fields below but Needs, MemoryPages and Fuel.
 	ABI string `json:"abi"`
 	// Hooks are what the host shall call: HookBefore, HookAfter, HookObserve.
-	Hooks []string `json:"hooks"`
+	Hooks []string `json:"hooks,omitempty"`
 	// Ops are the names of the operations that the plugin wants, or AnyOp alone.
-	Ops []string `json:"ops"`
+	Ops []string `json:"ops,omitempty"`
 	// Keys are prefixes: the hooks are called for keys that begin with one of them. None is every key.
 	Keys []string `json:"keys,omitempty"`
 	// Headers are the names of the HTTP headers that the plugin reads, in lower case, where a host has hooks of HTTP.
 	Headers []string `json:"headers,omitempty"`
 	// Needs are the capabilities that it needs, of those in Capabilities.
 	Needs []string `json:"needs,omitempty"`
-	// MemoryPages is how far an instance's memory may grow, in pages of 64 KiB. 0 is DefaultMemoryPages.
+	// MemoryPages is how far an instance's memory may grow, in pages of 64 KiB. 0 is DefaultMemoryPages. That of a policy may
+	// always grow as far as the number of its objects asks for.
 	MemoryPages int `json:"memory_pages,omitempty"`
-	// Fuel is how many units a call may burn, about as many as instructions. 0 is the host's default.
+	// Fuel is how many units a call may burn, about as many as instructions; for a policy, how many each request may. 0 is the
+	// host's default.
 	Fuel int64 `json:"fuel,omitempty"`
 	// Priority orders plugins that are not ordered otherwise: those of lower priority run first.
 	Priority int `json:"priority,omitempty"`
@@ -57,7 +59,8 @@ type Stat struct {
 
 // Words of the manifest.
 const (
-	ABIHook = "hook/1"
+	ABIHook   = "hook/1"
+	ABIPolicy = "policy/1"
 
 	HookBefore  = "before"
 	HookAfter   = "after"
@@ -161,12 +164,14 @@ func (m *Manifest) Validate() error {
 		return fmt.Errorf("name %.80q: 1 to 64 of a-z 0-9 . _ - are allowed, the first a letter or digit", m.Name)
 	case m.Version == "" || len(m.Version) > 64:
 		return fmt.Errorf("version %.80q: 1 to 64 bytes are allowed", m.Version)
-	case m.ABI != ABIHook:
-		return fmt.Errorf("abi %.80q is not known: this host speaks %q", m.ABI, ABIHook)
+	case m.ABI != ABIHook && m.ABI != ABIPolicy:
+		return fmt.Errorf("abi %.80q is not known: this host speaks %q, and %q with policies", m.ABI, ABIHook, ABIPolicy)
 	case m.MemoryPages < 0 || m.MemoryPages > MaxMemoryPages:
 		return fmt.Errorf("memory_pages %d: 1 to %d are possible", m.MemoryPages, MaxMemoryPages)
 	case m.Fuel < 0:
 		return fmt.Errorf("fuel %d is negative", m.Fuel)
+	case m.ABI == ABIPolicy:
+		return m.checkPolicy()
 	case m.Failure != "" && m.Failure != FailOpen && m.Failure != FailClosed:
 		return fmt.Errorf("failure %.80q: %q or %q are possible", m.Failure, FailOpen, FailClosed)
 	case m.Pure && (m.Stateful || !m.Wants(HookBefore) || m.Wants(HookAfter)):
@@ -188,6 +193,30 @@ func (m *Manifest) Validate() error {
 		return err
 	}
 	return m.checkStats()
+}
+
+// checkPolicy reports what a policy has no use for. It tells the same of the same requests, so it has neither clock nor dice.
+func (m *Manifest) checkPolicy() error {
+	for _, field := range []struct {
+		name  string
+		given bool
+	}{
+		{"hooks", len(m.Hooks) > 0},
+		{"ops", len(m.Ops) > 0},
+		{"keys", len(m.Keys) > 0},
+		{"headers", len(m.Headers) > 0},
+		{"priority", m.Priority != 0},
+		{"pure", m.Pure},
+		{"stateful", m.Stateful},
+		{"lossy", m.Lossy},
+		{"failure", m.Failure != ""},
+		{"stats", len(m.Stats) > 0},
+	} {
+		if field.given {
+			return fmt.Errorf("%s: a policy (abi %q) is called for every request of its cache: leave it out", field.name, ABIPolicy)
+		}
+	}
+	return checkWords("needs", m.Needs, []string{"log"})
 }
 
 func (m *Manifest) checkKeys() error {

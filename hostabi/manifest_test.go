@@ -47,7 +47,7 @@ func TestBadManifests(t *testing.T) {
 		{`"a-1"`, `"-a"`, `name "-a"`},
 		{`"a-1"`, `"A"`, `name "A"`},
 		{`"version":"2"`, `"version":""`, `version ""`},
-		{`"hook/1"`, `"hook/2"`, `abi "hook/2" is not known: this host speaks "hook/1"`},
+		{`"hook/1"`, `"hook/2"`, `abi "hook/2" is not known: this host speaks "hook/1", and "policy/1" with policies`},
 		{`["before","observe"]`, `["before","observed"]`, `hooks: "observed" is not known: possible are before, after, observe`},
 		{`["before","observe"]`, `["before","before"]`, `hooks: "before" stands twice`},
 		{`"hooks":["before","observe"]`, `"hooks":[]`, `pure: only a plugin`},
@@ -80,7 +80,37 @@ func TestBadManifests(t *testing.T) {
 	}
 }
 
+const goodPolicy = `{"name":"lru","version":"1","abi":"policy/1","needs":["log"],"memory_pages":300,"fuel":1000}`
+
+func TestPolicyManifests(t *testing.T) {
+	m, err := ParseManifest([]byte(goodPolicy))
+	want := &Manifest{Name: "lru", Version: "1", ABI: ABIPolicy, Needs: []string{"log"}, MemoryPages: 300, Fuel: 1000}
+	if err != nil || !reflect.DeepEqual(m, want) {
+		t.Errorf("ParseManifest = %+v, %v, want %+v", m, err, want)
+	}
+	for _, test := range []struct{ more, want string }{
+		{`"hooks":["before"]`, "hooks: a policy"},
+		{`"ops":["get"]`, "ops: a policy"},
+		{`"keys":["a"]`, "keys: a policy"},
+		{`"headers":["a"]`, "headers: a policy"},
+		{`"priority":1`, "priority: a policy"},
+		{`"pure":true`, "pure: a policy"},
+		{`"stateful":true`, "stateful: a policy"},
+		{`"lossy":true`, "lossy: a policy"},
+		{`"failure":"open"`, "failure: a policy"},
+		{`"stats":[{"name":"n","kind":"sum"}]`, "stats: a policy"},
+		{`"needs":["clock"]`, `needs: "clock" is not known: possible are log`},
+		{`"fuel":-1`, "fuel -1 is negative"},
+	} {
+		text := strings.Replace(goodPolicy, "}", ","+test.more+"}", 1)
+		if _, err := ParseManifest([]byte(text)); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("with %s: %v, want %q", test.more, err, test.want)
+		}
+	}
+}
+
 func FuzzManifest(f *testing.F) {
+	f.Add([]byte(goodPolicy))
 	f.Add([]byte(goodManifest))
 	f.Add([]byte(`{"name":"a","version":"1","abi":"hook/1","hooks":["after"],"ops":["*"]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

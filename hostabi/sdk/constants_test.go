@@ -21,7 +21,7 @@ import (
 )
 
 // abiFiles are where the numbers stand that guests need.
-var abiFiles = []string{"../abi.go", "../imports.go"}
+var abiFiles = []string{"../abi.go", "../imports.go", "../policy.go"}
 
 // group is a block of constants that a comment introduces.
 type group struct {
@@ -64,7 +64,9 @@ func kindOf(name string) kind {
 		{"Action|Offset|Length|Feature|Label", u64},
 		{"Field", u8},
 		{"EventContinued", u32},
-		{"Buf|MinBuf|PatchHeader|Event|HistogramSlots|Max", size},
+		{"Buf|MinBuf|PatchHeader|Event|HistogramSlots|Max|Frame|Victim", size},
+		{"SpecBytes", u32},
+		{"Spec", size},
 	} {
 		if regexp.MustCompile("^(" + k.pattern + ")").MatchString(name) {
 			return k.kind

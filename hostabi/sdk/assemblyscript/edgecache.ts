@@ -165,6 +165,37 @@ export const MAX_SPAN_ATTRS: u32 = 16;
 // MAX_SPAN_VALUE is how much of an attribute's value is taken; the rest is cut off.
 export const MAX_SPAN_VALUE: u32 = 256;
 
+// The spec of the cache that ec_policy_init finds at the beginning of the call buffer.
+export const SPEC_CAPACITY: u32 = 0; // u64: how much fits: objects, or bytes with SPEC_BYTES
+export const SPEC_SEED: u32 = 8; // u64: of what the policy chooses at random
+export const SPEC_OBJECTS: u32 = 16; // u32: ids go from 0 to one below
+export const SPEC_MOST: u32 = 20; // u32: how many objects can be resident at once
+export const SPEC_BATCH: u32 = 24; // u32: how many requests a call of ec_policy_batch has at most
+export const SPEC_FLAGS: u32 = 28; // u32: SPEC_BYTES, or 0
+export const SPEC_PARAMS_LEN: u32 = 32; // u32: length of the parameters
+export const SPEC_PARAMS: u32 = 36; // the parameters: a JSON object of strings
+
+// Flags of SPEC_FLAGS.
+
+// SPEC_BYTES says that sizes count. Else every object counts 1.
+export const SPEC_BYTES: u32 = 1;
+
+// The frame, whose address ec_policy_init returns: addresses of buffers that stay where they are.
+export const FRAME_IDS: u32 = 0; // u32: of SPEC_BATCH u32, the objects that are asked for
+export const FRAME_SIZES: u32 = 4; // u32: of SPEC_BATCH u32, their sizes; used with SPEC_BYTES alone
+export const FRAME_HITS: u32 = 8; // u32: of a bit for each of SPEC_BATCH requests, in u32 from the lowest bit on
+export const FRAME_VICTIMS: u32 = 12; // u32: of SPEC_MOST+SPEC_BATCH victims
+export const FRAME_RESERVED: u32 = 16; // u32: 0
+export const FRAME_SIZE: u32 = 20;
+
+// A victim, 8 bytes.
+export const VICTIM_AT: u32 = 0; // u32: index of the request that it makes room for, from 0
+export const VICTIM_ID: u32 = 4; // u32: the object
+export const VICTIM_SIZE: u32 = 8;
+
+// MAX_POLICY_TEXT is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
+export const MAX_POLICY_TEXT: u32 = 1024;
+
 // generated from hostabi by make docs: end
 
 // What the host offers. A manifest lists under "needs" the capability that is named behind a function it uses.

@@ -159,6 +159,37 @@
 // EC_MAX_SPAN_VALUE is how much of an attribute's value is taken; the rest is cut off.
 #define EC_MAX_SPAN_VALUE 256
 
+// The spec of the cache that ec_policy_init finds at the beginning of the call buffer.
+#define EC_SPEC_CAPACITY 0    // u64: how much fits: objects, or bytes with EC_SPEC_BYTES
+#define EC_SPEC_SEED 8        // u64: of what the policy chooses at random
+#define EC_SPEC_OBJECTS 16    // u32: ids go from 0 to one below
+#define EC_SPEC_MOST 20       // u32: how many objects can be resident at once
+#define EC_SPEC_BATCH 24      // u32: how many requests a call of ec_policy_batch has at most
+#define EC_SPEC_FLAGS 28      // u32: EC_SPEC_BYTES, or 0
+#define EC_SPEC_PARAMS_LEN 32 // u32: length of the parameters
+#define EC_SPEC_PARAMS 36     // the parameters: a JSON object of strings
+
+// Flags of EC_SPEC_FLAGS.
+
+// EC_SPEC_BYTES says that sizes count. Else every object counts 1.
+#define EC_SPEC_BYTES 1
+
+// The frame, whose address ec_policy_init returns: addresses of buffers that stay where they are.
+#define EC_FRAME_IDS 0       // u32: of EC_SPEC_BATCH u32, the objects that are asked for
+#define EC_FRAME_SIZES 4     // u32: of EC_SPEC_BATCH u32, their sizes; used with EC_SPEC_BYTES alone
+#define EC_FRAME_HITS 8      // u32: of a bit for each of EC_SPEC_BATCH requests, in u32 from the lowest bit on
+#define EC_FRAME_VICTIMS 12  // u32: of EC_SPEC_MOST+EC_SPEC_BATCH victims
+#define EC_FRAME_RESERVED 16 // u32: 0
+#define EC_FRAME_SIZE 20
+
+// A victim, 8 bytes.
+#define EC_VICTIM_AT 0 // u32: index of the request that it makes room for, from 0
+#define EC_VICTIM_ID 4 // u32: the object
+#define EC_VICTIM_SIZE 8
+
+// EC_MAX_POLICY_TEXT is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
+#define EC_MAX_POLICY_TEXT 1024
+
 // generated from hostabi by make docs: end
 
 // ec_call is the call buffer: the host writes it before each call, the guest owns the memory.

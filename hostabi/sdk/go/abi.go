@@ -176,6 +176,46 @@ const (
 	MaxSpanValue = 256
 )
 
+// The spec of the cache that ec_policy_init finds at the beginning of the call buffer.
+const (
+	SpecCapacity  = 0  // u64: how much fits: objects, or bytes with SpecBytes
+	SpecSeed      = 8  // u64: of what the policy chooses at random
+	SpecObjects   = 16 // u32: ids go from 0 to one below
+	SpecMost      = 20 // u32: how many objects can be resident at once
+	SpecBatch     = 24 // u32: how many requests a call of ec_policy_batch has at most
+	SpecFlags     = 28 // u32: SpecBytes, or 0
+	SpecParamsLen = 32 // u32: length of the parameters
+	SpecParams    = 36 // the parameters: a JSON object of strings
+)
+
+// Flags of SpecFlags.
+const (
+	// SpecBytes says that sizes count. Else every object counts 1.
+	SpecBytes = 1
+)
+
+// The frame, whose address ec_policy_init returns: addresses of buffers that stay where they are.
+const (
+	FrameIDs      = 0  // u32: of SpecBatch u32, the objects that are asked for
+	FrameSizes    = 4  // u32: of SpecBatch u32, their sizes; used with SpecBytes alone
+	FrameHits     = 8  // u32: of a bit for each of SpecBatch requests, in u32 from the lowest bit on
+	FrameVictims  = 12 // u32: of SpecMost+SpecBatch victims
+	FrameReserved = 16 // u32: 0
+	FrameSize     = 20
+)
+
+// A victim, 8 bytes.
+const (
+	VictimAt   = 0 // u32: index of the request that it makes room for, from 0
+	VictimID   = 4 // u32: the object
+	VictimSize = 8
+)
+
+// MaxPolicyText is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
+const (
+	MaxPolicyText = 1024
+)
+
 // generated from hostabi by make docs: end
 
 // Op is an operation: one of the Op constants, or one that this SDK does not know yet.

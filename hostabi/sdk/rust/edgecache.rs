@@ -187,6 +187,37 @@ pub const MAX_SPAN_ATTRS: usize = 16;
 // MAX_SPAN_VALUE is how much of an attribute's value is taken; the rest is cut off.
 pub const MAX_SPAN_VALUE: usize = 256;
 
+// The spec of the cache that ec_policy_init finds at the beginning of the call buffer.
+pub const SPEC_CAPACITY: usize = 0; // u64: how much fits: objects, or bytes with SPEC_BYTES
+pub const SPEC_SEED: usize = 8; // u64: of what the policy chooses at random
+pub const SPEC_OBJECTS: usize = 16; // u32: ids go from 0 to one below
+pub const SPEC_MOST: usize = 20; // u32: how many objects can be resident at once
+pub const SPEC_BATCH: usize = 24; // u32: how many requests a call of ec_policy_batch has at most
+pub const SPEC_FLAGS: usize = 28; // u32: SPEC_BYTES, or 0
+pub const SPEC_PARAMS_LEN: usize = 32; // u32: length of the parameters
+pub const SPEC_PARAMS: usize = 36; // the parameters: a JSON object of strings
+
+// Flags of SPEC_FLAGS.
+
+// SPEC_BYTES says that sizes count. Else every object counts 1.
+pub const SPEC_BYTES: u32 = 1;
+
+// The frame, whose address ec_policy_init returns: addresses of buffers that stay where they are.
+pub const FRAME_IDS: usize = 0; // u32: of SPEC_BATCH u32, the objects that are asked for
+pub const FRAME_SIZES: usize = 4; // u32: of SPEC_BATCH u32, their sizes; used with SPEC_BYTES alone
+pub const FRAME_HITS: usize = 8; // u32: of a bit for each of SPEC_BATCH requests, in u32 from the lowest bit on
+pub const FRAME_VICTIMS: usize = 12; // u32: of SPEC_MOST+SPEC_BATCH victims
+pub const FRAME_RESERVED: usize = 16; // u32: 0
+pub const FRAME_SIZE: usize = 20;
+
+// A victim, 8 bytes.
+pub const VICTIM_AT: usize = 0; // u32: index of the request that it makes room for, from 0
+pub const VICTIM_ID: usize = 4; // u32: the object
+pub const VICTIM_SIZE: usize = 8;
+
+// MAX_POLICY_TEXT is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
+pub const MAX_POLICY_TEXT: usize = 1024;
+
 // generated from hostabi by make docs: end
 
 /// A guest. Its state stands in static memory, in each instance, and begins as NEW. Where that is not all zero it stands in

@@ -177,6 +177,37 @@ pub const max_span_attrs = 16;
 // max_span_value is how much of an attribute's value is taken; the rest is cut off.
 pub const max_span_value = 256;
 
+// The spec of the cache that ec_policy_init finds at the beginning of the call buffer.
+pub const spec_capacity = 0; // u64: how much fits: objects, or bytes with spec_bytes
+pub const spec_seed = 8; // u64: of what the policy chooses at random
+pub const spec_objects = 16; // u32: ids go from 0 to one below
+pub const spec_most = 20; // u32: how many objects can be resident at once
+pub const spec_batch = 24; // u32: how many requests a call of ec_policy_batch has at most
+pub const spec_flags = 28; // u32: spec_bytes, or 0
+pub const spec_params_len = 32; // u32: length of the parameters
+pub const spec_params = 36; // the parameters: a JSON object of strings
+
+// Flags of spec_flags.
+
+// spec_bytes says that sizes count. Else every object counts 1.
+pub const spec_bytes = 1;
+
+// The frame, whose address ec_policy_init returns: addresses of buffers that stay where they are.
+pub const frame_ids = 0; // u32: of spec_batch u32, the objects that are asked for
+pub const frame_sizes = 4; // u32: of spec_batch u32, their sizes; used with spec_bytes alone
+pub const frame_hits = 8; // u32: of a bit for each of spec_batch requests, in u32 from the lowest bit on
+pub const frame_victims = 12; // u32: of spec_most+spec_batch victims
+pub const frame_reserved = 16; // u32: 0
+pub const frame_size = 20;
+
+// A victim, 8 bytes.
+pub const victim_at = 0; // u32: index of the request that it makes room for, from 0
+pub const victim_id = 4; // u32: the object
+pub const victim_size = 8;
+
+// max_policy_text is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
+pub const max_policy_text = 1024;
+
 // generated from hostabi by make docs: end
 
 /// What to do with a key. The default goes on unchanged.
