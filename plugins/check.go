@@ -50,10 +50,34 @@ func checkModule(mod *hostabi.Module, m *hostabi.Manifest, pages uint32) error {
 			return fmt.Errorf("import %s.%s: %w", i.Module, i.Name, err)
 		}
 	}
-	if err := checkMarker(mod); err != nil {
+	if m.ABI == hostabi.ABIPolicy {
+		return checkPolicyExports(mod)
+	}
+	if err := checkMarker(mod, hostabi.ExportMarker); err != nil {
 		return err
 	}
-	return checkExports(mod, m)
+	return checkExports(mod, hostabi.ExportSignatures(), required(mod, m))
+}
+
+// checkPolicyExports looks at those of an eviction policy.
+func checkPolicyExports(mod *hostabi.Module) error {
+	if err := checkMarker(mod, hostabi.ExportPolicyMarker); err != nil {
+		return err
+	}
+	const why = "a policy"
+	needs := []requirement{{hostabi.ExportBuf, why}, {hostabi.ExportPolicyInit, why}, {hostabi.ExportPolicyRemove, why}}
+	if mod.Export(hostabi.ExportPolicyBatch) == nil {
+		why := "a policy without " + hostabi.ExportPolicyBatch
+		for _, name := range eventExports() {
+			needs = append(needs, requirement{name, why})
+		}
+	}
+	return checkExports(mod, hostabi.PolicySignatures(), needs)
+}
+
+// eventExports returns what a policy exports that is asked by events.
+func eventExports() []string {
+	return []string{hostabi.ExportPolicyHit, hostabi.ExportPolicyInsert, hostabi.ExportPolicyEvict}
 }
 
 func checkMemory(mod *hostabi.Module, pages uint32) error {
@@ -99,21 +123,20 @@ func checkFunction(f hostabi.HostFunction, i hostabi.Import, m *hostabi.Manifest
 }
 
 // checkMarker reports a module of another ABI, or of none.
-func checkMarker(mod *hostabi.Module) error {
-	if e := mod.Export(hostabi.ExportMarker); e != nil {
+func checkMarker(mod *hostabi.Module, marker string) error {
+	if e := mod.Export(marker); e != nil {
 		return nil // checkExports looks at its type
 	}
 	for _, e := range mod.Exports {
 		if strings.HasPrefix(e.Name, "edgecache_abi_") {
-			return fmt.Errorf("export %s: the module was built for another ABI: this host speaks %s", e.Name, hostabi.ExportMarker)
+			return fmt.Errorf("export %s: the module was built for another ABI: this host speaks %s", e.Name, marker)
 		}
 	}
-	return fmt.Errorf("export %s is missing: is this a plugin?", hostabi.ExportMarker)
+	return fmt.Errorf("export %s is missing: is this a plugin?", marker)
 }
 
 // checkExports reports an export that is missing or of the wrong type.
-func checkExports(mod *hostabi.Module, m *hostabi.Manifest) error {
-	signatures := hostabi.ExportSignatures()
+func checkExports(mod *hostabi.Module, signatures map[string]hostabi.Signature, needed []requirement) error {
 	for _, e := range mod.Exports {
 		want, ok := signatures[e.Name]
 		switch {
@@ -124,7 +147,7 @@ func checkExports(mod *hostabi.Module, m *hostabi.Manifest) error {
 			return fmt.Errorf("export %s has type %v: it must be %v", e.Name, e.Signature, want)
 		}
 	}
-	for _, r := range required(mod, m) {
+	for _, r := range needed {
 		if mod.Export(r.export) == nil {
 			return fmt.Errorf("export %s is missing: %s needs it", r.export, r.why)
 		}

@@ -49,12 +49,15 @@ type GuestError struct {
 	Words string
 }
 
-func (e *GuestError) Error() string {
+func (e *GuestError) Error() string { return "plugin " + e.Plugin + ": " + e.reason() }
+
+// reason says what went wrong, but not with whom.
+func (e *GuestError) reason() string {
 	words, _, _ := strings.Cut(e.Words, "\n")
 	if words != "" {
 		words = " (" + words + ")"
 	}
-	return fmt.Sprintf("plugin %s: %s: %s: %v%s", e.Plugin, e.Call, e.Kind, e.Err, words)
+	return fmt.Sprintf("%s: %s: %v%s", e.Call, e.Kind, e.Err, words)
 }
 
 // Unwrap returns core.ErrPlugin and the cause.

@@ -72,6 +72,9 @@ func (p *Plugin) prepare(src *Source) (*version, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.ABI != hostabi.ABIHook {
+		return nil, fmt.Errorf("manifest: abi %q: it is an eviction policy, which has no hooks: name it where policies are chosen", m.ABI)
+	}
 	pages, err := src.check(m)
 	if err != nil {
 		return nil, err
@@ -202,22 +205,13 @@ func (v *version) instantiate(is role) (in *instance, err error) {
 		in.kv, in.metrics = newKVStore(core.Clock), new(metrics)
 		in.kv.limit(v.source.Grants)
 	}
-	modules := v.modules
-	if v.wasi {
-		modules = modules.WithStdout(&in.output).WithStderr(&in.output)
-	}
-	module, err := v.runtime.InstantiateModule(context.Background(), v.compiled, modules)
-	if err != nil {
+	if err := in.instantiate(); err != nil {
 		return nil, v.startError("instantiate", err)
 	}
-	in.module, in.memory, in.tank = module, module.Memory(), newTank(module)
 	in.scope = newScope(v.manifest)
-	if in.tank.stop != nil {
-		in.timer = v.plugin.host.dog.watch(in.tank.stop)
-	}
+	module := in.module
 	in.before, in.after = module.ExportedFunction(hostabi.ExportBefore), module.ExportedFunction(hostabi.ExportAfter)
-	in.observe, in.idle = module.ExportedFunction(hostabi.ExportObserve), module.ExportedFunction(hostabi.ExportIdle)
-	in.buf = module.ExportedFunction(hostabi.ExportBuf)
+	in.observe = module.ExportedFunction(hostabi.ExportObserve)
 	if len(v.manifest.Stats) > 0 {
 		in.stats = module.ExportedFunction(hostabi.ExportStats)
 	}
@@ -226,6 +220,25 @@ func (v *version) instantiate(is role) (in *instance, err error) {
 		return nil, v.startError(call, err)
 	}
 	return in, nil
+}
+
+// instantiate makes the instance's module, of which nothing has run then.
+func (in *instance) instantiate() error {
+	v := in.version
+	modules := v.modules
+	if v.wasi {
+		modules = modules.WithStdout(&in.output).WithStderr(&in.output)
+	}
+	module, err := v.runtime.InstantiateModule(context.Background(), v.compiled, modules)
+	if err != nil {
+		return err
+	}
+	in.module, in.memory, in.tank = module, module.Memory(), newTank(module)
+	in.idle, in.buf = module.ExportedFunction(hostabi.ExportIdle), module.ExportedFunction(hostabi.ExportBuf)
+	if in.tank.stop != nil {
+		in.timer = v.plugin.host.dog.watch(in.tank.stop)
+	}
+	return nil
 }
 
 func (v *version) startError(call string, err error) error {
@@ -240,10 +253,8 @@ func (v *version) startError(call string, err error) error {
 
 // setUp makes the calls that come before all others. It returns the one that failed.
 func (in *instance) setUp(observes bool) (call string, err error) {
-	if f := in.module.ExportedFunction(hostabi.ExportInitialize); f != nil {
-		if err := in.call(callSetup, f, nil); err != nil {
-			return hostabi.ExportInitialize, err
-		}
+	if err := in.initialize(); err != nil {
+		return hostabi.ExportInitialize, err
 	}
 	if in.buf != nil {
 		if err := in.room(callSetup, hostabi.MinBuf); err != nil {
@@ -257,6 +268,15 @@ func (in *instance) setUp(observes bool) (call string, err error) {
 		return "", nil
 	}
 	return hostabi.ExportEvents, in.findEvents()
+}
+
+// initialize makes the very first call, if the guest wants it.
+func (in *instance) initialize() error {
+	f := in.module.ExportedFunction(hostabi.ExportInitialize)
+	if f == nil {
+		return nil
+	}
+	return in.call(callSetup, f, nil)
 }
 
 // configure hands the configuration over.
