@@ -57,7 +57,7 @@ type InspectedImport struct {
 }
 
 // InspectedMemory is what the module's memory begins with, how far it would grow, -1 if it does not say, and how far the
-// host lets it.
+// host lets it, -1 for a policy, where the number of objects decides.
 type InspectedMemory struct {
 	Min   int64 `json:"min"`
 	Max   int64 `json:"max"`
@@ -66,7 +66,7 @@ type InspectedMemory struct {
 
 // InspectedFuel is what is known of the module's use of fuel. Units are those of package meter.
 type InspectedFuel struct {
-	// PerCall is the most that a hook may burn in a call.
+	// PerCall is the most that a hook may burn in a call, or a policy for a request.
 	PerCall int64 `json:"per_call"`
 	// Functions and Loops are how many there are, Cost what all of their instructions cost once, LargestRun the most that
 	// runs between two looks at the fuel.
@@ -99,11 +99,26 @@ func (h *Host) inspectModule(src *Source, r *Inspection) (err error) {
 		r.describe(mod)
 		r.fuel(mod, src)
 	}
+	if r.Manifest != nil && r.Manifest.ABI == hostabi.ABIPolicy {
+		return h.inspectPolicy(src)
+	}
 	v, err := (&Plugin{host: h, name: r.Name}).prepare(src)
 	if err != nil {
 		return err
 	}
 	return v.compiled.Close(context.Background())
+}
+
+// inspectPolicy returns why an eviction policy would be refused.
+func (h *Host) inspectPolicy(src *Source) error {
+	m, err := h.preparePolicy(src)
+	if err != nil {
+		return err
+	}
+	if _, _, err := m.compile(max(m.least, m.pagesFor(&hostabi.PolicySpec{}))); err != nil {
+		return err
+	}
+	return m.Close(context.Background())
 }
 
 // grant adds what the manifest asks for and is not granted to the grants, and returns that.
@@ -142,6 +157,9 @@ func (r *Inspection) describe(mod *hostabi.Module) {
 	}
 	if len(mod.Memories) == 1 {
 		r.Memory = &InspectedMemory{Min: int64(mod.Memories[0].Min), Max: -1, Limit: int64(cmp.Or(m.MemoryPages, hostabi.DefaultMemoryPages))}
+		if m.ABI == hostabi.ABIPolicy {
+			r.Memory.Limit = -1
+		}
 		if mod.Memories[0].HasMax {
 			r.Memory.Max = int64(mod.Memories[0].Max)
 		}
@@ -162,7 +180,11 @@ func (r *Inspection) fuel(mod *hostabi.Module, src *Source) {
 		return
 	}
 	r.Fuel = &InspectedFuel{Functions: info.Functions, Loops: info.Loops, Cost: info.Cost, LargestRun: info.LargestRun}
-	if r.Manifest != nil {
+	switch {
+	case r.Manifest == nil:
+	case r.Manifest.ABI == hostabi.ABIPolicy:
+		r.Fuel.PerCall = cmp.Or(src.Grants.Fuel, r.Manifest.Fuel, policyFuel)
+	default:
 		r.Fuel.PerCall = src.allowances(r.Manifest, usesWASI(mod), defaultTimeout)[callHook].full
 	}
 }

@@ -272,7 +272,7 @@ func (m *PolicyModule) allowances(spec *hostabi.PolicySpec) (all [callKinds]allo
 		}
 		return a
 	}
-	all[callHook] = of(min(each, maxFuel) + base)
+	all[callHook] = of(min(each, maxFuel/eventCalls)*eventCalls + base)
 	all[callAside] = of(min(each, maxFuel/policyBatch)*int64(spec.Batch) + base)
 	all[callSetup] = of(setupFuel + setupObjectFuel*int64(spec.Objects))
 	return all
@@ -291,12 +291,13 @@ func policySpec(s *evict.Spec) (*hostabi.PolicySpec, error) {
 	if err := e.Encode(params); err != nil {
 		return nil, err // strings always can be
 	}
-	if text.Len() > maxParams {
-		return nil, fmt.Errorf("parameters of %d bytes: at most %d are possible", text.Len(), maxParams)
+	inJSON := bytes.TrimSpace(text.Bytes())
+	if len(inJSON) > maxParams {
+		return nil, fmt.Errorf("parameters of %d bytes: at most %d are possible", len(inJSON), maxParams)
 	}
 	spec := &hostabi.PolicySpec{
 		Capacity: s.Capacity, Seed: s.Seed, Objects: uint32(s.Objects), Most: uint32(s.Objects), Batch: policyBatch, Bytes: s.Bytes,
-		Params: bytes.TrimSpace(text.Bytes()),
+		Params: inJSON,
 	}
 	if !s.Bytes {
 		spec.Most = uint32(min(uint64(s.Objects), s.Capacity))

@@ -125,90 +125,100 @@ func (b *books) tell(id uint32) {
 
 // check holds what the guest says of a batch against the books, which follow. It returns the first mistake and the index of
 // the request.
-func (b *books) check(ids, sizes []uint32, hits, victims []byte) (index int, err error) {
+func (b *books) check(ids, sizes []uint32, hits []byte, v victims) (index int, err error) {
 	if b.size != nil || b.evicted != nil || b.forgotten != nil {
-		return b.checkEach(ids, sizes, hits, victims)
+		return b.checkEach(ids, sizes, hits, v)
 	}
-	return b.checkFast(ids, hits, victims)
+	return b.checkFast(ids, hits, v)
 }
 
 // nowhere is the index of no request.
 const nowhere = 1<<32 - 1
 
-// victim returns the i-th of them.
-func victim(victims []byte, i int) (at, id uint32) {
-	if i *= hostabi.VictimSize; i < len(victims) {
-		both := binary.LittleEndian.Uint64(victims[i:])
-		return uint32(both), uint32(both >> 32)
+// victims are those that the guest has written and that were not looked at yet.
+type victims []byte
+
+// first returns the first of them and the index of its request, which is nowhere if there is none.
+func (v victims) first() (at, id uint32) {
+	if len(v) < hostabi.VictimSize {
+		return nowhere, 0
 	}
-	return nowhere, 0
+	both := binary.LittleEndian.Uint64(v)
+	return uint32(both), uint32(both >> 32)
+}
+
+// are reports whether the first is of request i.
+func (v victims) are(i int) bool {
+	at, _ := v.first()
+	return at == uint32(i)
 }
 
 // checkEach is check for all caches.
-func (b *books) checkEach(ids, sizes []uint32, hits, victims []byte) (index int, err error) {
-	next := 0
-	at, gone := victim(victims, next)
+func (b *books) checkEach(ids, sizes []uint32, hits []byte, v victims) (index int, err error) {
 	for i, id := range ids {
 		hit := hits[i>>3]>>(i&7)&1 == 1
-		if err := b.checkHit(id, hit); err != nil {
-			return i, err
-		}
 		size := uint32(1)
 		if b.size != nil {
 			size = sizes[i]
 		}
-		in := !hit // it comes in, and stays
-		if !hit {
-			b.enter(id, size)
-		}
-		for ; at == uint32(i); at, gone = victim(victims, next) {
-			switch {
-			case gone != id:
-				err = b.leaves(gone)
-			case !in:
-				err = b.wrongVictim(id)
-			default:
-				b.gone(id)
-				in = false
-			}
-			if err != nil {
-				return i, err
-			}
-			next++
-		}
-		if b.used > b.capacity {
-			return i, b.tooMuch(i, at)
-		}
-		if in && b.past != nil {
-			b.past.remove(id)
+		if v, err = b.checkOne(i, id, size, hit, v); err != nil {
+			return i, err
 		}
 	}
-	return allGone(len(ids), at, len(victims)/hostabi.VictimSize-next)
+	return v.none(len(ids))
 }
 
-// checkHit reports a hit of an absent object, or a miss of a resident one.
-func (b *books) checkHit(id uint32, hit bool) error {
-	switch resident := b.Contains(id); {
-	case hit && !resident:
+// checkOne is checkEach for request i. It returns the victims behind its own.
+func (b *books) checkOne(i int, id, size uint32, hit bool, v victims) (victims, error) {
+	if hit != b.Contains(id) {
+		return v, b.wrongAnswer(id, hit)
+	}
+	in := !hit // it comes in, and stays
+	if in {
+		b.enter(id, size)
+	}
+	for ; v.are(i); v = v[hostabi.VictimSize:] {
+		switch _, gone := v.first(); {
+		case gone != id:
+			if err := b.leaves(gone); err != nil {
+				return v, err
+			}
+		case !in:
+			return v, b.wrongVictim(id)
+		default:
+			b.gone(id)
+			in = false
+		}
+	}
+	if b.used > b.capacity {
+		return v, b.tooMuch(i, v)
+	}
+	if in && b.past != nil {
+		b.past.remove(id)
+	}
+	return v, nil
+}
+
+// wrongAnswer is the mistake of a hit of an absent object, or of a miss of a resident one.
+func (b *books) wrongAnswer(id uint32, hit bool) error {
+	if hit {
 		return protocolf("says that object %d hits, which is not resident", id)
-	case !hit && resident:
-		return protocolf("says that object %d misses, which is resident", id)
 	}
-	return nil
+	return protocolf("says that object %d misses, which is resident", id)
 }
 
-// tooMuch is the mistake that more is in use after request i than there is room for; at is the next victim's.
-func (b *books) tooMuch(i int, at uint32) error {
-	if at < uint32(i) {
+// tooMuch is the mistake that more is in use after request i than there is room for, with the victims behind it.
+func (b *books) tooMuch(i int, v victims) error {
+	if at, _ := v.first(); at < uint32(i) {
 		return outOfOrder(at)
 	}
 	return protocolf("has %d in a cache of %d", b.used, b.capacity)
 }
 
-// allGone demands that no victims are left after a batch of n; at is the next one's.
-func allGone(n int, at uint32, left int) (index int, err error) {
-	switch {
-	case left == 0:
+// none demands that no victims are left after a batch of n.
+func (v victims) none(n int) (index int, err error) {
+	switch at, _ := v.first(); {
+	case len(v) == 0:
 		return 0, nil
 	case at >= uint32(n):
 		return n - 1, protocolf("evicts for request %d of a batch of %d, from 0 on", at, n)
@@ -221,39 +231,51 @@ func outOfOrder(at uint32) error {
 	return protocolf("evicts for request %d of the batch after it did for a later one", at)
 }
 
-// checkFast is check where objects count and nobody is told what goes: the first loop of a simulation.
-func (b *books) checkFast(ids []uint32, hits, victims []byte) (index int, err error) {
-	resident, used, capacity := b.resident, b.used, b.capacity
-	next := 0
-	at, gone := victim(victims, next)
-	var answers uint32
-	for i, id := range ids {
-		if i&31 == 0 {
-			answers = binary.LittleEndian.Uint32(hits[i>>3:])
-		}
-		hit := uint64(answers & 1)
-		answers >>= 1
-		word := &resident[id>>6]
-		if *word>>(id&63)&1 != hit {
-			b.used = used
-			return i, b.checkHit(id, hit == 1)
-		}
-		*word |= 1 << (id & 63)
-		used += 1 - hit
-		for at == uint32(i) {
-			if hit == 1 && gone == id || uint64(gone) >= uint64(b.objects) || resident[gone>>6]>>(gone&63)&1 == 0 {
-				return i, b.wrongVictim(gone)
+// checkFast is check where objects count and nobody is told what goes, as in a simulation.
+func (b *books) checkFast(ids []uint32, hits []byte, v victims) (index int, err error) {
+	for begin := 0; begin < len(ids); begin += 32 {
+		group, answers := ids[begin:min(begin+32, len(ids))], binary.LittleEndian.Uint32(hits[begin>>3:])
+		for i := 0; i < len(group); i++ {
+			if len(group) == 32 {
+				if i, v = b.checkUsual((*[32]uint32)(group), answers, begin, i, v); i == 32 {
+					break
+				}
 			}
-			resident[gone>>6] &^= 1 << (gone & 63)
-			used--
-			next++
-			at, gone = victim(victims, next)
-		}
-		if used > capacity {
-			b.used = used
-			return i, b.tooMuch(i, at)
+			if v, err = b.checkOne(begin+i, group[i], 1, answers>>i&1 == 1, v); err != nil {
+				return begin + i, err
+			}
 		}
 	}
-	b.used = used
-	return allGone(len(ids), at, len(victims)/hostabi.VictimSize-next)
+	return v.none(len(ids))
+}
+
+// checkUsual checks the requests from number i on of a group of 32, which begins at number begin, as long as all is as most
+// policies do it with a cache that is full: a miss has one victim, a hit none. It returns the number of the request where it
+// stops, and the victims left. It has no branch that depends on what hits, which no processor could foresee, and leaves what
+// is unusual, and all mistakes, to checkOne.
+func (b *books) checkUsual(group *[32]uint32, answers uint32, begin, i int, v victims) (stop int, left victims) {
+	resident := b.resident
+	for answers >>= i & 31; i < 32 && len(v) >= 2*hostabi.VictimSize; i++ {
+		id := group[i&31]
+		hit := answers & 1
+		miss, due := hit^1, uint32(0)
+		at, gone := v.first()
+		if at == uint32(begin+i) {
+			due = 1
+		}
+		next, _ := v[hostabi.VictimSize:].first()
+		slot, goneSlot := id>>6, gone>>6&-miss
+		if due != miss || next == uint32(begin+i) || uint64(goneSlot) >= uint64(len(resident)) {
+			break
+		}
+		word, bit := resident[slot], uint64(miss)<<(gone&63)
+		if uint32(word>>(id&63))&1 != hit || resident[goneSlot]&bit != bit {
+			break
+		}
+		resident[slot] = word | 1<<(id&63)
+		resident[goneSlot] &^= bit
+		v = v[miss*hostabi.VictimSize:]
+		answers >>= 1
+	}
+	return i, v
 }
