@@ -190,8 +190,11 @@ func (b *books) checkOne(i int, id, size uint32, hit bool, v victims) (victims, 
 			in = false
 		}
 	}
+	if at, _ := v.first(); at < uint32(i) {
+		return v, protocolf("evicts for request %d of the batch after it did for request %d, from 0 on", at, i)
+	}
 	if b.used > b.capacity {
-		return v, b.tooMuch(i, v)
+		return v, protocolf("has %d in a cache of %d", b.used, b.capacity)
 	}
 	if in && b.past != nil {
 		b.past.remove(id)
@@ -207,28 +210,13 @@ func (b *books) wrongAnswer(id uint32, hit bool) error {
 	return protocolf("says that object %d misses, which is resident", id)
 }
 
-// tooMuch is the mistake that more is in use after request i than there is room for, with the victims behind it.
-func (b *books) tooMuch(i int, v victims) error {
-	if at, _ := v.first(); at < uint32(i) {
-		return outOfOrder(at)
-	}
-	return protocolf("has %d in a cache of %d", b.used, b.capacity)
-}
-
 // none demands that no victims are left after a batch of n.
 func (v victims) none(n int) (index int, err error) {
-	switch at, _ := v.first(); {
-	case len(v) == 0:
+	if len(v) == 0 {
 		return 0, nil
-	case at >= uint32(n):
-		return n - 1, protocolf("evicts for request %d of a batch of %d, from 0 on", at, n)
-	default:
-		return int(at), outOfOrder(at)
 	}
-}
-
-func outOfOrder(at uint32) error {
-	return protocolf("evicts for request %d of the batch after it did for a later one", at)
+	at, _ := v.first()
+	return n - 1, protocolf("evicts for request %d of a batch of %d, from 0 on", at, n)
 }
 
 // checkFast is check where objects count and nobody is told what goes, as in a simulation.
@@ -265,7 +253,7 @@ func (b *books) checkUsual(group *[32]uint32, answers uint32, begin, i int, v vi
 		}
 		next, _ := v[hostabi.VictimSize:].first()
 		slot, goneSlot := id>>6, gone>>6&-miss
-		if due != miss || next == uint32(begin+i) || uint64(goneSlot) >= uint64(len(resident)) {
+		if due != miss || next <= uint32(begin+i) || uint64(goneSlot) >= uint64(len(resident)) {
 			break
 		}
 		word, bit := resident[slot], uint64(miss)<<(gone&63)
