@@ -293,6 +293,14 @@ func (s Stat) check(kinds map[string]string) error {
 	}
 }
 
+// Marker returns the export that a module of the manifest's ABI must have.
+func (m *Manifest) Marker() string {
+	if m.ABI == ABIPolicy {
+		return ExportPolicyMarker
+	}
+	return ExportMarker
+}
+
 // Wants reports whether the manifest lists the hook.
 func (m *Manifest) Wants(hook string) bool { return slices.Contains(m.Hooks, hook) }
 

@@ -50,29 +50,26 @@ func checkModule(mod *hostabi.Module, m *hostabi.Manifest, pages uint32) error {
 			return fmt.Errorf("import %s.%s: %w", i.Module, i.Name, err)
 		}
 	}
-	if m.ABI == hostabi.ABIPolicy {
-		return checkPolicyExports(mod)
-	}
-	if err := checkMarker(mod, hostabi.ExportMarker); err != nil {
+	if err := checkMarker(mod, m.Marker()); err != nil {
 		return err
+	}
+	if m.ABI == hostabi.ABIPolicy {
+		return checkExports(mod, hostabi.PolicySignatures(), policyRequired(mod))
 	}
 	return checkExports(mod, hostabi.ExportSignatures(), required(mod, m))
 }
 
-// checkPolicyExports looks at those of an eviction policy.
-func checkPolicyExports(mod *hostabi.Module) error {
-	if err := checkMarker(mod, hostabi.ExportPolicyMarker); err != nil {
-		return err
-	}
+// policyRequired returns the exports that an eviction policy must have.
+func policyRequired(mod *hostabi.Module) []requirement {
 	const why = "a policy"
-	needs := []requirement{{hostabi.ExportBuf, why}, {hostabi.ExportPolicyInit, why}, {hostabi.ExportPolicyRemove, why}}
+	all := []requirement{{hostabi.ExportBuf, why}, {hostabi.ExportPolicyInit, why}, {hostabi.ExportPolicyRemove, why}}
 	if mod.Export(hostabi.ExportPolicyBatch) == nil {
 		why := "a policy without " + hostabi.ExportPolicyBatch
 		for _, name := range eventExports() {
-			needs = append(needs, requirement{name, why})
+			all = append(all, requirement{name, why})
 		}
 	}
-	return checkExports(mod, hostabi.PolicySignatures(), needs)
+	return all
 }
 
 // eventExports returns what a policy exports that is asked by events.

@@ -106,8 +106,13 @@ func TestGuestLRUIsLRU(t *testing.T) {
 	var all sync.WaitGroup
 	for _, form := range []string{"batch", "event"} {
 		for _, s := range []evict.Spec{
-			{Capacity: 1}, {Capacity: 300}, {Capacity: 2999}, {Capacity: 5000},
-			{Capacity: 300, Bytes: true}, {Capacity: 100_000, Bytes: true}, {Capacity: 1 << 40, Bytes: true},
+			{Capacity: 1},
+			{Capacity: 300},
+			{Capacity: 2999},
+			{Capacity: 5000},
+			{Capacity: 300, Bytes: true},
+			{Capacity: 100_000, Bytes: true},
+			{Capacity: 1 << 40, Bytes: true},
 		} {
 			s.Objects, s.Params = objects, map[string]string{"form": form}
 			guest := newPolicy(t, m, s)
@@ -190,8 +195,13 @@ func TestGuestPolicyMemory(t *testing.T) {
 		wasi           bool
 		want           uint32
 	}{
-		{0, 0, false, 16}, {1000, 0, false, 32}, {0, 100, false, 128}, {0, 0, true, 128}, {1 << 20, 0, false, 4096},
-		{1<<32 - 2, 0, false, 65536}, {0, 65536, false, 65536},
+		{0, 0, false, 16},
+		{1000, 0, false, 32},
+		{0, 100, false, 128},
+		{0, 0, true, 128},
+		{1 << 20, 0, false, 4096},
+		{1<<32 - 2, 0, false, 65536},
+		{0, 65536, false, 65536},
 	} {
 		m := PolicyModule{pages: test.pages, wasi: test.wasi}
 		if got := m.pagesFor(&hostabi.PolicySpec{Objects: test.objects}); got != test.want {

@@ -66,7 +66,7 @@ func ParsePolicies(words []string, other func(name string) (p Policy, ok bool, e
 			if err != nil {
 				return nil, err
 			}
-			if !slices.ContainsFunc(all, func(known Policy) bool { return known.Name == name }) {
+			if !slices.ContainsFunc(all, func(known Policy) bool { return known.Name == p.Name }) {
 				all = append(all, p)
 			}
 		}

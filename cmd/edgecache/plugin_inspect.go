@@ -84,12 +84,20 @@ func writeInspection(out io.Writer, r *plugins.Inspection) error {
 		if r.Memory.Max >= 0 {
 			most = fmt.Sprintf("at most %d", r.Memory.Max)
 		}
-		fmt.Fprintf(w, "memory pages\t%d at first, %s; the host's limit is %d\n", r.Memory.Min, most, r.Memory.Limit)
+		limit := "the host's limit grows with the objects"
+		if r.Memory.Limit >= 0 {
+			limit = fmt.Sprintf("the host's limit is %d", r.Memory.Limit)
+		}
+		fmt.Fprintf(w, "memory pages\t%d at first, %s; %s\n", r.Memory.Min, most, limit)
 	}
 	if f := r.Fuel; f != nil {
 		fmt.Fprintf(w, "functions\t%d, with %d loops\n", f.Functions, f.Loops)
-		fmt.Fprintf(w, "fuel\t%d units for a call; %d if every instruction runs once, %d at most between two checks\n",
-			f.PerCall, f.Cost, f.LargestRun)
+		unit := "call"
+		if r.Manifest != nil && r.Manifest.ABI == hostabi.ABIPolicy {
+			unit = "request"
+		}
+		fmt.Fprintf(w, "fuel\t%d units for a %s; %d if every instruction runs once, %d at most between two checks\n",
+			f.PerCall, unit, f.Cost, f.LargestRun)
 	}
 	fmt.Fprintf(w, "size\t%d bytes\ndigest\t%s\n", r.Size, cmp.Or(r.Digest, "not computed"))
 	writeExports(w, r.Exports)
@@ -99,6 +107,10 @@ func writeInspection(out io.Writer, r *plugins.Inspection) error {
 
 func writeManifest(w io.Writer, m *hostabi.Manifest) {
 	fmt.Fprintf(w, "name\t%s\nversion\t%s\nabi\t%s\n", m.Name, m.Version, m.ABI)
+	if m.ABI == hostabi.ABIPolicy {
+		fmt.Fprintf(w, "needs\t%s\n", words(m.Needs))
+		return
+	}
 	fmt.Fprintf(w, "hooks\t%s\nops\t%s\nneeds\t%s\n", words(m.Hooks), words(m.Ops), words(m.Needs))
 	if len(m.Keys) > 0 {
 		fmt.Fprintf(w, "keys\t%q\n", m.Keys)

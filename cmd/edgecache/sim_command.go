@@ -43,13 +43,14 @@ or one misses more than in the baseline.`,
 		Example: `  edgecache sim trace.zst                                  # all policies at 0.1 %, 1 % and 10 % of the objects
   edgecache sim trace.zst -p lru,sieve,s3fifo -s 1000,5%    # these, and these sizes
   edgecache sim access.log --bytes -s 64MiB,512MiB          # caches of bytes
+  edgecache sim trace.zst -p lru,./mine.wasm:k=2            # one that is WebAssembly
   edgecache sim trace.zst --mrc 32 --html curves.html       # curves over 32 sizes
   edgecache sim trace.zst -p lru --assert 'lru.miss<=0.33'  # for CI`,
 		Args: arguments(1, 1, "trace"),
 	}
 	var f simFlags
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&f.policies, "policy", "p", []string{"all"}, "`policies`, with parameters as in slru:segments=2; all is every one")
+	flags.StringSliceVarP(&f.policies, "policy", "p", []string{"all"}, "`policies`, with parameters as in slru:segments=2; all is every one, ./mine.wasm a guest")
 	flags.StringSliceVarP(&f.sizes, "size", "s", []string{"0.1%", "1%", "10%"},
 		"`sizes` of caches: counts, percentages of everything, or with --bytes as in 512MiB")
 	flags.BoolVar(&f.bytes, "bytes", false, "caches hold bytes instead of objects")
@@ -80,6 +81,11 @@ func (a *app) sim(ctx context.Context, f *simFlags, path string, givenSizes bool
 	o, err := f.options(givenSizes)
 	if err != nil {
 		return usageError{err}
+	}
+	guests := guestPolicies{log: a.err}
+	defer guests.close()
+	if o.Policies, err = guests.parse(ctx, f.policies); err != nil {
+		return err
 	}
 	var old *sim.Report
 	if f.baseline != "" {
@@ -118,9 +124,6 @@ func (f *simFlags) options(givenSizes bool) (sim.Options, error) {
 		return o, fmt.Errorf("--tolerance %v: 0 or more is wanted", f.tolerance)
 	}
 	var err error
-	if o.Policies, err = sim.ParsePolicies(f.policies, nil); err != nil {
-		return o, err
-	}
 	if f.curve == 0 || givenSizes {
 		if o.Sizes, err = sim.ParseSizes(f.sizes); err != nil {
 			return o, err

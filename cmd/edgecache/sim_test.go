@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/edgecache/edgecache/hostabi"
 )
 
 // keysFile writes a trace of keys, one a line, and returns where it is.
@@ -46,7 +48,8 @@ func TestSimCommand(t *testing.T) {
 		{"-p lru -s 10 --assert lru.miss<=0.01 --assert fifo.miss<1", 1, ``, `(?s)assert: lru.miss<=0.01: at size 10 it is 0.*no such policy.*2 of the results`},
 		{"-p lru -s 10 --assert lru.mass<=1", 2, `^$`, `no metric is called`},
 		{"-p lrx", 2, `^$`, `no policy is called "lrx"`},
-		{"-p ./mine.wasm", 2, `^$`, `no policy is called "./mine.wasm"`},
+		{"-p ./mine.wasm", 1, `^$`, `open ./mine.wasm: no such file`},
+		{"-p ./mine.wasm:k", 2, `^$`, `policy ./mine.wasm: parameter "k" is no name=value`},
 		{"-s lots", 2, `^$`, `size "lots": a count, a percentage or bytes`},
 		{"-p lru -s 1MiB", 1, `^$`, `size 1MiB is bytes`},
 		{"-p lru --bytes", 1, `^$`, `has no sizes`},
@@ -107,6 +110,76 @@ func TestSimCommandComparesWithABaseline(t *testing.T) {
 		got := run("--baseline", baseline, "--tolerance", tt.tolerance)
 		if got.code != tt.code || !regexp.MustCompile(tt.errOut).MatchString(got.errOut) {
 			t.Errorf("against %s with tolerance %s it ended with %d and %q, want %d and %s", tt.was, tt.tolerance, got.code, got.errOut, tt.code, tt.errOut)
+		}
+	}
+}
+
+// guestFolder makes a folder with a trace, and with LRU as a guest under the names that modules are to have.
+func guestFolder(t *testing.T, names map[string]string) string {
+	t.Helper()
+	wasm, err := os.ReadFile("../../plugins/testdata/policy/lru.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := keysFile(t)
+	for file, name := range names {
+		module := hostabi.AppendManifest(wasm, []byte(`{"name": "`+name+`", "version": "1", "abi": "policy/1"}`))
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), file), module, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Dir(path)
+}
+
+func TestSimCommandRunsGuests(t *testing.T) {
+	dir := guestFolder(t, map[string]string{"a.wasm": "mine", "b.wasm": "mine", "lru.wasm": "lru"})
+	if err := os.WriteFile(filepath.Join(dir, "text.wasm"), []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const refuses = "policy mine: ec_policy_init: protocol: refuses: lru has no parameters"
+	for _, tt := range []struct {
+		args string
+		want result // out and errOut are looked for
+	}{
+		{"sim keys.txt -p a.wasm -s 10 --no-cache", result{0, "  mine\n", ""}},
+		{"sim keys.txt -p ./a.wasm:form=event,b.wasm,./b.wasm -s 10 --csv --no-gap --no-cache", result{0, ",10,mine:form=event,20000,", ""}},
+		{"sim keys.txt -p lru,lru.wasm -s 10 --csv --no-cache", result{0, ",10,lru.wasm,20000,", ""}},
+		{"sim keys.txt -p lru,a.wasm:k=v,l=w -s 10 --no-cache", result{1, "  lru\n", "failed: policy mine:k=v,l=w at size 10: " + refuses}},
+		{"sim keys.txt -p lru,a.wasm:k=v -s 10 --no-cache --csv", result{1, ",10,mine:k=v,,", "1 of the results"}},
+		{"sim keys.txt -p lru,a.wasm:k=v -s 10 --no-cache --json", result{1, `"error": "` + refuses + `"`, ""}},
+		{"sim keys.txt -p a.wasm -s 10 --assert mine.miss<=0.01 --no-cache", result{1, "  mine\n", "assert: mine.miss<=0.01: at size 10"}},
+		{"sim keys.txt -p lru,text.wasm", result{1, "", "text.wasm: policy: module is no WebAssembly module"}},
+		{"sim keys.txt -p lru,a.wasm:form=odd -s 10 --no-cache", result{1, "  lru\n", `parameter form="odd": "batch" and "event" are possible`}},
+		{"plugin inspect a.wasm", result{0, "abi            policy/1\nneeds          none\n", ""}},
+		{"plugin bench a.wasm", result{1, "", `abi "policy/1": it is an eviction policy`}},
+	} {
+		got := edgecacheIn(t, dir, strings.Fields(tt.args)...)
+		if got.code != tt.want.code || !strings.Contains(got.out, tt.want.out) || !strings.Contains(got.errOut, tt.want.errOut) {
+			t.Errorf("edgecache %s = %+v, want %+v", tt.args, got, tt.want)
+		}
+	}
+}
+
+// TestGuestsMissAsNativePolicies compares every row of a guest with that of the native policy.
+func TestGuestsMissAsNativePolicies(t *testing.T) {
+	dir := guestFolder(t, map[string]string{"a.wasm": "mine"})
+	for _, more := range []string{"", " --heavy-tail --bytes"} {
+		got := edgecacheIn(t, dir, strings.Fields("sim keys.txt -p lru,a.wasm,a.wasm:form=event -s 1,10,5%,90% --no-cache --no-gap --csv"+more)...)
+		misses := make(map[string]map[string]string) // by size, and by policy
+		for line := range strings.Lines(got.out) {
+			c := strings.Split(line, ",")
+			if misses[c[2]] == nil {
+				misses[c[2]] = make(map[string]string)
+			}
+			misses[c[2]][c[3]] = strings.Join([]string{c[5], c[7], c[9]}, " ")
+		}
+		if delete(misses, "cache_size"); len(misses) < 4 {
+			t.Fatalf("%+v", got)
+		}
+		for size, by := range misses {
+			if by["lru"] == "" || by["mine"] != by["lru"] || by["mine:form=event"] != by["lru"] {
+				t.Errorf("size %s%s: %v", size, more, by)
+			}
 		}
 	}
 }

@@ -96,6 +96,10 @@ func House() []Rule {
 			Ours: []string{"bench/sim", "bench/trace"}, Others: []string{"github.com/spf13/cobra"},
 		},
 		{
+			Path: "cmd/edgecache", Files: []string{"sim_guests.go"},
+			Ours: []string{"bench/sim", "core/evict", "hostabi", "plugins"},
+		},
+		{
 			Path: "cmd/edgecache", Files: []string{"trace.go", "trace_convert.go", "trace_head.go", "trace_info.go"},
 			Ours: []string{"bench/trace"}, Others: []string{"github.com/spf13/cobra"},
 		},

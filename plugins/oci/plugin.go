@@ -43,14 +43,18 @@ func New(module, sidecar, signature []byte) (*Plugin, error) {
 	if err != nil {
 		return nil, fmt.Errorf("module: %w", err)
 	}
-	if parsed.Export(hostabi.ExportMarker) == nil {
+	if parsed.Export(hostabi.ExportMarker) == nil && parsed.Export(hostabi.ExportPolicyMarker) == nil {
 		return nil, fmt.Errorf("module: export %s is missing: is this a plugin?", hostabi.ExportMarker)
 	}
 	p := &Plugin{Module: module, Manifest: sidecar, Signature: signature}
-	if err := p.readManifest(); err != nil {
+	m, err := p.readManifest()
+	if err != nil {
 		return nil, err
 	}
+	p.name, p.version = m.Name, m.Version
 	switch {
+	case parsed.Export(m.Marker()) == nil:
+		return nil, fmt.Errorf("module: export %s is missing, of abi %q in the manifest", m.Marker(), m.ABI)
 	case len(signature) > MaxSignature:
 		return nil, fmt.Errorf("signature of %d bytes: at most %d are allowed", len(signature), MaxSignature)
 	case signature != nil && !p.Inside:
@@ -63,26 +67,21 @@ func New(module, sidecar, signature []byte) (*Plugin, error) {
 var ErrManifestOutside = errors.New("the plugin is signed but its manifest, which stands outside of the module, is not: " +
 	"put it into the module before signing (edgecache plugin pack)")
 
-// readManifest finds the manifest, if it is not given, and looks who the plugin is.
-func (p *Plugin) readManifest() error {
+// readManifest finds the manifest, if it is not given, and reads it.
+func (p *Plugin) readManifest() (*hostabi.Manifest, error) {
 	inside, ok, err := hostabi.ReadManifest(p.Module)
 	if err != nil {
-		return fmt.Errorf("module: %w", err)
+		return nil, fmt.Errorf("module: %w", err)
 	}
 	if p.Manifest == nil {
 		if !ok {
-			return fmt.Errorf("module has no manifest: put it into section %s (edgecache plugin pack), or beside the module into a "+
+			return nil, fmt.Errorf("module has no manifest: put it into section %s (edgecache plugin pack), or beside the module into a "+
 				"file with %s added to its name", hostabi.ManifestSection, hostabi.ManifestSuffix)
 		}
 		p.Manifest = inside
 	}
 	p.Inside = ok && bytes.Equal(p.Manifest, inside)
-	m, err := hostabi.ParseManifest(p.Manifest)
-	if err != nil {
-		return err
-	}
-	p.name, p.version = m.Name, m.Version
-	return nil
+	return hostabi.ParseManifest(p.Manifest)
 }
 
 // Name returns the plugin's name, which is safe to be a file's.
