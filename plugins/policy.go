@@ -268,7 +268,7 @@ func (m *PolicyModule) allowances(spec *hostabi.PolicySpec) (all [callKinds]allo
 		units = min(units, maxFuel)
 		a := allowance{each: units, full: units}
 		if timeout := m.plugin.host.timeout; time.Duration(units) > slowUnits*timeout {
-			a.ticks = ticksOf(max(timeout, time.Duration(units/slowUnits)))
+			a.ticks = ticksOf(max(timeout, setupTimeout, time.Duration(units/slowUnits)))
 		}
 		return a
 	}
