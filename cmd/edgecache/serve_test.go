@@ -98,6 +98,34 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
+// TestGuestPolicy has a module evict, without any plugins beside it.
+func TestGuestPolicy(t *testing.T) {
+	path := filepath.Join("..", "..", "plugins", "testdata", "policy", "lru.wasm")
+	wasm, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "mine.wasm")
+	manifest := []byte(`{"name": "mine", "version": "1", "abi": "policy/1", "needs": ["log"]}`)
+	if err := errors.Join(os.WriteFile(path, wasm, 0o600), os.WriteFile(path+".json", manifest, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, nil, "--policy", path, "--max-memory", "1MiB", "--no-plugins")
+	c := p.client(t)
+	for i := range 100 {
+		_ = c.Get(t.Context(), "k0").Err()
+		if err := c.Set(t.Context(), "k"+strconv.Itoa(i), strings.Repeat("v", 50_000), 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := c.DBSize(t.Context()).Result(); err != nil || n < 10 || n > 22 {
+		t.Errorf("%d keys of 50 kB are in 1 MiB: %v", n, err)
+	}
+	if _, page := p.get(t, "/metrics"); !strings.Contains(page, `edgecache_tier_policy{failed="false",policy="mine",tier="memory"} 1`) {
+		t.Errorf("the page lacks the policy:\n%s", page)
+	}
+}
+
 func TestNoPlugins(t *testing.T) {
 	p := start(t, map[string]string{"EDGECACHE_NO_PLUGINS": "1"})
 	if s := p.stats(t); len(s.Plugins) != 0 || strings.Contains(p.logged(), "plugin loaded") {

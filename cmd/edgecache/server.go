@@ -59,6 +59,9 @@ func (s *server) stop(ctx context.Context) error {
 	if s.cache != nil {
 		errs = append(errs, s.cache.Close())
 	}
+	if s.policy != nil {
+		errs = append(errs, s.policy.Close(ctx))
+	}
 	if s.host != nil {
 		errs = append(errs, s.host.Close(ctx))
 	}

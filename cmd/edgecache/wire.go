@@ -31,8 +31,9 @@ type server struct {
 	telemetry *telemetry.Telemetry
 	tiers     []core.Tier
 	cache     *core.Cache
-	host      *plugins.Host
-	plugins   *set.Set // nil where there shall be no plugins
+	host      *plugins.Host         // nil where nothing is a guest
+	policy    *plugins.PolicyModule // nil where no guest evicts
+	plugins   *set.Set              // nil where there shall be no plugins
 	captures  *captures
 
 	resp      *resp.Server
@@ -49,7 +50,7 @@ func wire(ctx context.Context, settings *config.Run, logger *slog.Logger) (*serv
 	s := &server{settings: settings, logger: logger, started: time.Now()}
 	logClients(logger)
 	for _, part := range []func(context.Context) error{
-		s.listen, s.wireTelemetry, s.wireCache, s.wirePlugins, s.wireMetrics, s.wireCaptures, s.wireRESP, s.wireAdmin,
+		s.listen, s.wireTelemetry, s.wireHost, s.wireCache, s.wirePlugins, s.wireMetrics, s.wireCaptures, s.wireRESP, s.wireAdmin,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, errors.Join(err, s.stop(context.WithoutCancel(ctx)))
@@ -88,8 +89,16 @@ func (s *server) wireTelemetry(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *server) wireCache(context.Context) error {
-	tiers, err := s.openTiers()
+func (s *server) wireHost(ctx context.Context) (err error) {
+	if s.settings.NoPlugins && !s.settings.GuestPolicy() {
+		return nil
+	}
+	s.host, err = newHost(ctx, s.settings, s.logger)
+	return err
+}
+
+func (s *server) wireCache(ctx context.Context) error {
+	tiers, err := s.openTiers(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,8 +116,8 @@ func (s *server) wireCache(context.Context) error {
 }
 
 // openTiers returns the memory tier and, behind it, the remote one if there is one.
-func (s *server) openTiers() ([]core.Tier, error) {
-	policy, err := openPolicy(s.settings.Policy)
+func (s *server) openTiers(ctx context.Context) ([]core.Tier, error) {
+	policy, err := s.openPolicy(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -129,12 +138,15 @@ func (s *server) openTiers() ([]core.Tier, error) {
 }
 
 // openPolicy returns what the memory tier evicts by, nil for the default.
-func openPolicy(name string) (*memory.Policy, error) {
-	if name == memory.Default {
+func (s *server) openPolicy(ctx context.Context) (p *memory.Policy, err error) {
+	switch {
+	case s.settings.Policy == memory.Default:
 		return nil, nil //nolint:nilnil // nil is how the tier is asked for it
+	case s.settings.GuestPolicy():
+		p, s.policy, err = guestPolicy(ctx, s.host, s.settings.Policy)
+		return p, err
 	}
-	p, err := memory.Native(name)
-	if err != nil {
+	if p, err = memory.Native(s.settings.Policy); err != nil {
 		return nil, usageError{fmt.Errorf("--policy (EDGECACHE_POLICY): %w", err)}
 	}
 	return p, nil
@@ -169,12 +181,9 @@ func openRemote(settings *config.Run) (*core.Tier, error) {
 	}
 }
 
-func (s *server) wirePlugins(ctx context.Context) (err error) {
+func (s *server) wirePlugins(ctx context.Context) error {
 	if s.settings.NoPlugins {
 		return nil
-	}
-	if s.host, err = newHost(ctx, s.settings, s.logger); err != nil {
-		return err
 	}
 	s.plugins = set.New(set.Options{Host: s.host, Cache: s.cache, Grants: granted(s.settings.Grants), Logger: s.logger})
 	return loadPlugins(ctx, s.plugins, s.settings)

@@ -75,6 +75,10 @@ func House() []Rule {
 			Path: "cmd/edgecache", Files: []string{"plugins.go"},
 			Ours: []string{"hostabi", "internal/config", "plugins", "plugins/set", "wasm-examples"},
 		},
+		{
+			Path: "cmd/edgecache", Files: []string{"policy.go"},
+			Ours: []string{"backends/memory", "core/evict", "internal/config", "plugins"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"manage.go"}, Ours: []string{"frontends/admin", "plugins", "plugins/set"}, HTTP: true},
 		{Path: "cmd/edgecache", Files: []string{"server.go"}, Ours: []string{"core", "frontends/admin", "plugins"}, HTTP: true},
 		{

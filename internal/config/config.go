@@ -99,7 +99,7 @@ func (r *Run) Bind(fs *pflag.FlagSet) {
 	BindAdminToken(fs, &r.AdminToken, "`token` that /plugins and profiles ask for on the admin address; without one plugins can be changed from this machine alone, and not be granted anything there. Better given by the variable, since command lines can be seen")
 	BindPassword(fs, &r.Password, "`password` that Redis clients must give; without one only those on this machine are let in")
 	bind(fs, "max-memory", "most `bytes` that the memory tier holds, keys and values counted", &r.MaxMemory, parseSize, formatSize)
-	bind(fs, "policy", "`policy` that chooses what leaves a full memory tier, `name[:param=value,...]`: tinylfu, or one that \"edgecache sim\" knows, such as lru, sieve, s3fifo or slru:segments=2, but for those that know the future", &r.Policy, parsePolicy, text)
+	bind(fs, "policy", "`policy` that chooses what leaves a full memory tier, `name[:param=value,...]`: tinylfu, or one that \"edgecache sim\" knows, such as lru, sieve, s3fifo or slru:segments=2, but for those that know the future; or the path of a .wasm file with one", &r.Policy, parsePolicy, text)
 	bind(fs, "redis", "`URL` of a Redis behind the memory tier: redis://[user:password@]host:port/db, rediss:// for TLS, redis+cluster:// or redis+sentinel://", &r.Redis, parseRedis, text)
 	bind(fs, "memcached", "memcached servers behind the memory tier: `host:port`,host:port,...", &r.Memcached, parseServers, joined)
 	bind(fs, "l1-ttl", "longest `time` that the memory tier keeps its copy of a remote entry; 0 is as long as the entry lives", &r.L1TTL, parseTTL, time.Duration.String)

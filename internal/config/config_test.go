@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,34 @@ func TestEverySettingByFlagAndByVariable(t *testing.T) {
 		byEnv, err := parse(t, map[string]string{EnvName(tt.flag): tt.given})
 		if diff := cmp.Diff(want, byEnv); err != nil || diff != "" {
 			t.Errorf("%s=%s: error %v, -want +got:\n%s", EnvName(tt.flag), tt.given, err, diff)
+		}
+	}
+}
+
+func TestPolicyPath(t *testing.T) {
+	for _, tt := range []struct {
+		given, path string
+		params      map[string]string
+		guest, ok   bool
+	}{
+		{"lru", "", nil, false, false},
+		{"./a.wasm", "./a.wasm", nil, true, true},
+		{"a.wasm:x=1,y=b=c", "a.wasm", map[string]string{"x": "1", "y": "b=c"}, true, true},
+		{"C:/a.wasm:x=", "C:/a.wasm", map[string]string{"x": ""}, true, true},
+		{"a.wasm:x", "", nil, true, false},
+		{"a.wasm:=1", "", nil, true, false},
+		{"a.wasm:", "", nil, true, false},
+	} {
+		r := Run{Policy: tt.given}
+		if r.GuestPolicy() != tt.guest {
+			t.Errorf("%q is a guest: %v, want %v", tt.given, !tt.guest, tt.guest)
+		}
+		if !tt.guest {
+			continue
+		}
+		path, params, err := PolicyPath(tt.given)
+		if path != tt.path || !maps.Equal(params, tt.params) || (err == nil) != tt.ok {
+			t.Errorf("PolicyPath(%q) = %q, %v, %v", tt.given, path, params, err)
 		}
 	}
 }

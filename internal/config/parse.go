@@ -43,6 +43,29 @@ func parsePolicy(given string) (string, error) {
 	return given, nil
 }
 
+// GuestPolicy reports whether Policy is the path of a module.
+func (r *Run) GuestPolicy() bool {
+	path, _, _ := strings.Cut(r.Policy, ".wasm:")
+	return strings.HasSuffix(path, ".wasm") || path != r.Policy
+}
+
+// PolicyPath takes a path and the parameters behind it apart, as in my.wasm:size=3,depth=2.
+func PolicyPath(given string) (path string, params map[string]string, err error) {
+	if strings.HasSuffix(given, ".wasm") {
+		return given, nil, nil
+	}
+	path, list, _ := strings.Cut(given, ".wasm:")
+	params = make(map[string]string)
+	for pair := range strings.SplitSeq(list, ",") {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return "", nil, fmt.Errorf("parameter %q of %s.wasm is no name=value", pair, path)
+		}
+		params[name] = value
+	}
+	return path + ".wasm", params, nil
+}
+
 // units are what a size may end in, longest first where one ends in another.
 func units() []struct {
 	name  string
