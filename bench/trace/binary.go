@@ -125,16 +125,33 @@ func checkNext(b []byte) error {
 // twr is the binary form of Twitter's traces.
 var twr = layout{
 	width: 20, want: "a twr record (20 bytes)",
-	columns: columns{size: true, time: true, op: true},
+	columns: columns{size: true, time: true, op: true, ttl: true},
 	read: func(b []byte, r *record) error {
 		const valueBits, ttlBits = 22, 24
 		r.time = int64(binary.LittleEndian.Uint32(b[0:4]))
 		r.key = binary.LittleEndian.Uint64(b[4:12])
 		sizes := binary.LittleEndian.Uint32(b[12:16])
 		r.size = sizes>>valueBits + sizes&(1<<valueBits-1)
-		r.op = numberedOp(b[19]) // below it are ttlBits of TTL
+		ops := binary.LittleEndian.Uint32(b[16:20])
+		r.op, r.ttl = numberedOp(byte(ops>>ttlBits)), ops&(1<<ttlBits-1)
 		return nil
 	},
+}
+
+// guessTWR reports whether all records have an operation, and none is older than the one before it: so many can't by chance.
+func guessTWR(head []byte) bool {
+	const enough, lastOp = 16, 11
+	last := uint32(0)
+	n := 0
+	for ; len(head) >= twr.width; head = head[twr.width:] {
+		at, op := binary.LittleEndian.Uint32(head), head[19]
+		if op == 0 || op > lastOp || at < last {
+			return false
+		}
+		last = at
+		n++
+	}
+	return n >= enough
 }
 
 // numberedOp reads an operation as Twitter numbers them, and libCacheSim behind those.

@@ -22,11 +22,12 @@ const (
 	roleCost
 	roleCount
 	roleOffset
+	roleTTL
 	roles
 )
 
 // roleNames are what Options.Columns calls them.
-var roleNames = [roles]string{"time", "key", "size", "keysize", "op", "cost", "count", "offset"}
+var roleNames = [roles]string{"time", "key", "size", "keysize", "op", "cost", "count", "offset", "ttl"}
 
 // headerNames are what headers call them, the surest first: libCacheSim's, CacheLib's, Twitter's and what others use.
 var headerNames = [roles][]string{
@@ -38,6 +39,7 @@ var headerNames = [roles][]string{
 	roleCost:    {"cost", "latency", "penalty"},
 	roleCount:   {"op_count"},
 	roleOffset:  {"io_offset", "offset"},
+	roleTTL:     {"ttl", "max_age"},
 }
 
 const csvLine = "columns between commas, tabs, semicolons or bars, one of which is the key (--cols time=1,key=2 says which)"
@@ -86,7 +88,7 @@ func fill(r *record, field func(role) []byte, sectors bool) (err error) {
 	if len(key) == 0 {
 		return &recordError{"a key", "nothing"}
 	}
-	r.key = textKey(key)
+	r.setKey(key)
 	if b := field(roleTime); b != nil {
 		if r.time, err = parseTime(b); err != nil {
 			return err
@@ -112,6 +114,11 @@ func fill(r *record, field func(role) []byte, sectors bool) (err error) {
 
 // fillRest does what few sources have.
 func fillRest(r *record, key []byte, field func(role) []byte, sectors bool) (err error) {
+	if b := field(roleTTL); b != nil {
+		if r.ttl, err = parseTTL(b); err != nil {
+			return err
+		}
+	}
 	if b := field(roleCost); b != nil {
 		cost, err := strconv.ParseFloat(string(b), 32)
 		if err != nil || cost < 0 || cost != cost {
@@ -131,7 +138,7 @@ func fillRest(r *record, key []byte, field func(role) []byte, sectors bool) (err
 		if !ok {
 			return bad("an offset in bytes", b)
 		}
-		r.key, r.offset, r.volume = xxhash.Sum64(key), offset, true
+		r.key, r.name, r.offset, r.volume = xxhash.Sum64(key), key, offset, true
 	case sectors:
 		r.offset = r.key * sector
 	}
@@ -225,7 +232,7 @@ func openCSV(in *input, o *Options) (decoder, columns, error) {
 	}
 	return d, columns{
 		size: d.at[roleSize] >= 0 || d.at[roleKeySize] >= 0, time: d.at[roleTime] >= 0, op: d.at[roleOp] >= 0, cost: d.at[roleCost] >= 0,
-		blocks: d.sectors || d.at[roleOffset] >= 0,
+		ttl: d.at[roleTTL] >= 0, blocks: d.sectors || d.at[roleOffset] >= 0,
 	}, nil
 }
 
@@ -287,8 +294,8 @@ func headerless(first [][]byte) [roles]int {
 		return err == nil
 	}
 	switch {
-	case len(first) == twitter && number(0) && number(2) && number(3) && parseOp(first[5]) != OpOther:
-		at[roleTime], at[roleKey], at[roleKeySize], at[roleSize], at[roleOp] = 0, 1, 2, 3, 5
+	case len(first) == twitter && number(0) && number(2) && number(3) && number(6) && parseOp(first[5]) != OpOther:
+		at[roleTime], at[roleKey], at[roleKeySize], at[roleSize], at[roleOp], at[roleTTL] = 0, 1, 2, 3, 5, 6
 	case len(first) == sized && number(0) && number(2):
 		at[roleTime], at[roleKey], at[roleSize] = 0, 1, 2
 	}

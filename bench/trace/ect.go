@@ -21,8 +21,8 @@ import (
 //
 //	magic | length of header, uint32 | hash of header, uint64 | header, JSON | zstd frame with checksum
 //
-// The frame has blocks, each a number of rows, uint32, and then its columns one behind the other: ids, sizes, times and costs,
-// as far as the header says that there are. A block without rows ends it. All numbers are little-endian.
+// The frame has blocks, each a number of rows, uint32, and then its columns one behind the other: ids, sizes, times, costs,
+// operations and lifetimes, as far as the header says that there are. A block without rows ends it. All numbers are little-endian.
 const (
 	ectMagic     = "\x89ect\x01\r\n\x1a"
 	ectBlock     = 1 << 14 // rows
@@ -37,8 +37,16 @@ type ectHeader struct {
 	Skipped      int
 	Sizes, Times bool
 	Costs        bool
+	Ops, TTLs    bool `json:",omitempty"`
+	// SourceHits, SourceServed and Collisions are those of Trace.
+	SourceHits, SourceServed, Collisions int `json:",omitempty"`
 	// Source is what a sidecar was made from.
 	Source *source `json:",omitempty"`
+}
+
+// columns are those that there are.
+func (h *ectHeader) columns() columns {
+	return columns{size: h.Sizes, time: h.Times, cost: h.Costs, op: h.Ops, ttl: h.TTLs}
 }
 
 // source says which file a sidecar was made from, and how that was read.
@@ -54,7 +62,8 @@ func WriteECT(w io.Writer, t *Trace) error { return writeECT(w, t, nil) }
 func writeECT(w io.Writer, t *Trace, from *source) error {
 	header, err := json.Marshal(ectHeader{
 		Name: t.Name, Format: t.Format, Requests: len(t.IDs), Objects: t.Objects, Skipped: t.Skipped,
-		Sizes: t.Sizes != nil, Times: t.Times != nil, Costs: t.Costs != nil, Source: from,
+		Sizes: t.Sizes != nil, Times: t.Times != nil, Costs: t.Costs != nil, Ops: t.Ops != nil, TTLs: t.TTLs != nil,
+		SourceHits: t.SourceHits, SourceServed: t.SourceServed, Collisions: t.Collisions, Source: from,
 	})
 	if err != nil {
 		return err
@@ -87,6 +96,12 @@ func writeBlocks(w io.Writer, t *Trace) error {
 		}
 		for i := from; i < to && t.Costs != nil; i++ {
 			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(t.Costs[i]))
+		}
+		for i := from; i < to && t.Ops != nil; i++ {
+			buf = append(buf, byte(t.Ops[i]))
+		}
+		for i := from; i < to && t.TTLs != nil; i++ {
+			buf = binary.LittleEndian.AppendUint32(buf, t.TTLs[i])
 		}
 		if _, err := w.Write(buf); err != nil {
 			return err
@@ -149,7 +164,7 @@ func openECT(in *input, _ *Options) (decoder, columns, error) {
 	if err != nil {
 		return nil, columns{}, err
 	}
-	return e, columns{size: e.header.Sizes, time: e.header.Times, cost: e.header.Costs}, nil
+	return e, e.header.columns(), nil
 }
 
 func (e *ectReader) next(in *input, r *record) error {
@@ -169,6 +184,12 @@ func (e *ectReader) next(in *input, r *record) error {
 	}
 	if e.header.Costs {
 		r.cost = e.block.Costs[i]
+	}
+	if e.header.Ops {
+		r.op = e.block.Ops[i]
+	}
+	if e.header.TTLs {
+		r.ttl = e.block.TTLs[i]
 	}
 	return nil
 }
@@ -220,7 +241,7 @@ func (e *ectReader) bytes(n int) ([]byte, error) {
 }
 
 func (e *ectReader) columns(n int) error {
-	e.block.reset(columns{size: e.header.Sizes, time: e.header.Times, cost: e.header.Costs})
+	e.block.reset(e.header.columns())
 	b, err := e.bytes(4 * n)
 	if err != nil {
 		return err
@@ -236,7 +257,7 @@ func (e *ectReader) columns(n int) error {
 		e.block.IDs = append(e.block.IDs, id)
 	}
 	e.rows += n
-	return errors.Join(e.sizes(n), e.times(n), e.costs(n))
+	return errors.Join(e.sizes(n), e.times(n), e.costs(n), e.ops(n), e.ttls(n))
 }
 
 func (e *ectReader) sizes(n int) error {
@@ -268,6 +289,31 @@ func (e *ectReader) costs(n int) error {
 	b, err := e.bytes(4 * n)
 	for i := 0; i < n && err == nil; i++ {
 		e.block.Costs = append(e.block.Costs, math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
+	}
+	return err
+}
+
+func (e *ectReader) ops(n int) error {
+	if !e.header.Ops {
+		return nil
+	}
+	b, err := e.bytes(n)
+	for i := 0; i < n && err == nil; i++ {
+		if int(b[i]) >= len(opNames) {
+			return &recordError{fmt.Sprintf("an operation below %d", len(opNames)), fmt.Sprint(b[i])}
+		}
+		e.block.Ops = append(e.block.Ops, Op(b[i]))
+	}
+	return err
+}
+
+func (e *ectReader) ttls(n int) error {
+	if !e.header.TTLs {
+		return nil
+	}
+	b, err := e.bytes(4 * n)
+	for i := 0; i < n && err == nil; i++ {
+		e.block.TTLs = append(e.block.TTLs, binary.LittleEndian.Uint32(b[4*i:]))
 	}
 	return err
 }
@@ -306,7 +352,7 @@ func sourceOf(path string, o Options) (source, error) {
 	_, err = io.Copy(h, file)
 	return source{
 		Size: info.Size(), Modified: info.ModTime().UnixNano(), Digest: h.Sum64(),
-		Options: fmt.Sprintf("%q %q %d %v %d", o.Format, o.Columns, o.Split, o.HeavyTail, o.SkipBad),
+		Options: fmt.Sprintf("2 %q %q %d %v %d %v", o.Format, o.Columns, o.Split, o.HeavyTail, o.SkipBad, o.VerifyKeys),
 	}, errors.Join(err, file.Close())
 }
 
@@ -338,7 +384,10 @@ func loadSidecar(ctx context.Context, path string, from source) (t *Trace, err e
 // all reads the blocks as a trace in memory.
 func (e *ectReader) all(ctx context.Context, in *input) (*Trace, error) {
 	h := &e.header
-	t := &Trace{Name: h.Name, Format: h.Format, Objects: h.Objects, Skipped: h.Skipped}
+	t := &Trace{
+		Name: h.Name, Format: h.Format, Objects: h.Objects, Skipped: h.Skipped,
+		SourceHits: h.SourceHits, SourceServed: h.SourceServed, Collisions: h.Collisions,
+	}
 	for {
 		known := e.seen
 		err := e.read(in)
@@ -352,6 +401,8 @@ func (e *ectReader) all(ctx context.Context, in *input) (*Trace, error) {
 		t.Sizes = append(t.Sizes, e.block.Sizes...)
 		t.Times = append(t.Times, e.block.Times...)
 		t.Costs = append(t.Costs, e.block.Costs...)
+		t.Ops = append(t.Ops, e.block.Ops...)
+		t.TTLs = append(t.TTLs, e.block.TTLs...)
 		for i, id := range e.block.IDs {
 			if id == known && h.Sizes {
 				t.Footprint += uint64(e.block.Sizes[i])

@@ -12,13 +12,14 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/pierrec/lz4/v4"
 )
 
 const (
 	sniffed     = 64 << 10  // bytes that a format is guessed from
 	longestLine = 256 << 10 // bytes
 	largestZstd = 1 << 30   // bytes of a window
+	largestXZ   = 256 << 20 // bytes of a dictionary: xz -9 takes 64 MiB
 )
 
 // compressions are what input undoes.
@@ -38,10 +39,11 @@ var compressions = [...]struct {
 		return z, z.Close, nil
 	}},
 	{".xz", "\xfd7zXZ\x00", func(r io.Reader) (io.Reader, func(), error) {
-		whole := &wholeXZ{source: r}
-		z, err := xz.NewReader(readerFunc(whole.take))
-		whole.plain = z
-		return whole, func() {}, err
+		z, err := newXZ(r)
+		return z, func() {}, err
+	}},
+	{".lz4", "\x04\x22\x4d\x18", func(r io.Reader) (io.Reader, func(), error) {
+		return lz4.NewReader(r), func() {}, nil
 	}},
 	{".bz2", "BZh", func(r io.Reader) (io.Reader, func(), error) {
 		return bzip2.NewReader(r), func() {}, nil
@@ -93,35 +95,6 @@ func newInput(name string, r io.Reader) (*input, error) {
 	return in, nil
 }
 
-// wholeXZ finds out whether a file that ends between two blocks, which package xz takes for the end, has its footer.
-type wholeXZ struct {
-	source io.Reader
-	plain  io.Reader
-	tail   [2]byte // what was taken last, but for padding
-}
-
-// take is how package xz reads the source.
-func (w *wholeXZ) take(p []byte) (int, error) {
-	n, err := w.source.Read(p)
-	b := bytes.TrimRight(p[:n], "\x00")
-	for _, c := range b[max(0, len(b)-len(w.tail)):] {
-		w.tail[0], w.tail[1] = w.tail[1], c
-	}
-	return n, err
-}
-
-func (w *wholeXZ) Read(p []byte) (int, error) {
-	n, err := w.plain.Read(p)
-	if errors.Is(err, io.EOF) && string(w.tail[:]) != "YZ" {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-type readerFunc func(p []byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
 // sticky returns the first error again and again: bufio forgets one that Peek returned, and not every reader remembers.
 type sticky struct {
 	r   io.Reader
@@ -161,6 +134,16 @@ func (in *input) nextLine() ([]byte, error) {
 		return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), nil
 	default:
 		return nil, in.located(err)
+	}
+}
+
+// peekLine returns the line behind the last one, or what there is of it. What was returned before it is not valid any more.
+func (in *input) peekLine() []byte {
+	for n := 512; ; n *= 2 {
+		b, err := in.r.Peek(min(n, longestLine))
+		if line, _, whole := bytes.Cut(b, []byte("\n")); whole || err != nil || n >= longestLine {
+			return bytes.TrimSuffix(line, []byte("\r"))
+		}
 	}
 }
 

@@ -113,6 +113,6 @@ func openJSON(in *input, o *Options) (decoder, columns, error) {
 	}
 	return d, columns{
 		size: d.paths[roleSize] != nil, time: d.paths[roleTime] != nil, op: d.paths[roleOp] != nil, cost: d.paths[roleCost] != nil,
-		blocks: d.paths[roleOffset] != nil,
+		ttl: d.paths[roleTTL] != nil, blocks: d.paths[roleOffset] != nil,
 	}, nil
 }

@@ -16,6 +16,7 @@ type Batch struct {
 	Times      []int64
 	Costs      []float32
 	Ops        []Op
+	TTLs       []uint32
 }
 
 // batchRows is how many requests Next reads at most.
@@ -28,6 +29,7 @@ func (b *Batch) reset(c columns) {
 	b.Times = column(b.Times, c.time)
 	b.Costs = column(b.Costs, c.cost)
 	b.Ops = column(b.Ops, c.op)
+	b.TTLs = column(b.TTLs, c.ttl)
 }
 
 func column[T any](c []T, there bool) []T {
@@ -52,9 +54,12 @@ type Reader struct {
 	below   uint64 // what the hash of a sampled key is below
 	salt    uint64
 
-	keys    interner
-	sizes   []uint32 // by id
-	skipped int
+	keys     interner
+	verified *verifier // nil if nobody wants that
+	sizes    []uint32  // by id
+	skipped  int
+	hits     int // of the source's own cache
+	served   int // requests of which that is known
 
 	now      record // whose requests are being handed out
 	page     uint32 // how many of its span are
@@ -118,6 +123,9 @@ func newReader(in *input, o Options) (*Reader, error) {
 		r.below = uint64(o.Sample * math.MaxUint64)
 	}
 	r.salt = splitmix64(o.Seed)
+	if o.VerifyKeys {
+		r.verified = newVerifier()
+	}
 	return r, nil
 }
 
@@ -216,9 +224,9 @@ func (r *Reader) split() error {
 		return r.in.located(&recordError{fmt.Sprintf("at most %d blocks", mostRequests), fmt.Sprint(last - first + 1)})
 	}
 	if !now.volume {
-		now.key = 0
+		now.key, now.name = 0, nil
 	}
-	now.key += first
+	now.key, now.number = now.key+first, first
 	now.span, now.size = uint32(last-first+1), r.opts.Split
 	return nil
 }
@@ -235,16 +243,46 @@ func (r *Reader) emit(b *Batch) error {
 	if at < r.opts.From || r.opts.To != 0 && at >= r.opts.To || splitmix64(key^r.salt) > r.below {
 		return nil
 	}
-	id, fresh := r.keys.id(key)
-	if fresh {
-		if id >= mostObjects {
-			return r.in.located(&recordError{fmt.Sprintf("at most %d objects", uint32(mostObjects)), "more"})
-		}
-		if r.columns.size {
-			r.sizes = append(r.sizes, r.sizeOf(id))
-		}
+	id, err := r.intern(key)
+	if err != nil {
+		return err
 	}
 	b.IDs = append(b.IDs, id)
+	r.append(b, id)
+	return nil
+}
+
+// intern returns the id of an object, which has its size then.
+func (r *Reader) intern(key uint64) (uint32, error) {
+	id, fresh := r.keys.id(key)
+	if r.verified != nil {
+		id, fresh = r.verified.id(&r.keys, key, id, fresh, r.identity(key))
+	}
+	switch {
+	case !fresh:
+		if r.columns.late && r.sizes[id] == 0 {
+			r.sizes[id] = r.now.size
+		}
+	case id >= mostObjects:
+		return 0, r.in.located(&recordError{fmt.Sprintf("at most %d objects", uint32(mostObjects)), "more"})
+	case r.columns.size:
+		r.sizes = append(r.sizes, r.sizeOf(id))
+	}
+	return id, nil
+}
+
+// identity returns what makes the object of the current request itself, where key is its hash or it. It is valid until the
+// next call.
+func (r *Reader) identity(key uint64) []byte {
+	number := r.now.number + uint64(r.page)
+	if r.now.name == nil {
+		number = key
+	}
+	return r.verified.identity(r.now.name, number)
+}
+
+// append puts the other columns behind an id.
+func (r *Reader) append(b *Batch, id uint32) {
 	if r.columns.size {
 		b.Sizes = append(b.Sizes, r.sizes[id])
 	}
@@ -257,7 +295,15 @@ func (r *Reader) emit(b *Batch) error {
 	if r.columns.op {
 		b.Ops = append(b.Ops, r.now.op)
 	}
-	return nil
+	if r.columns.ttl {
+		b.TTLs = append(b.TTLs, r.now.ttl)
+	}
+	if r.now.served != servedUnknown {
+		r.served++
+		if r.now.served == servedHit {
+			r.hits++
+		}
+	}
 }
 
 // sizeOf returns the size of a new object.
@@ -273,10 +319,28 @@ func Load(ctx context.Context, path string, o Options) (*Trace, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	if !o.Cache || o.filtered() {
-		return load(ctx, path, o)
+	read := load
+	if o.Cache && !o.filtered() {
+		read = loadCached
 	}
-	return loadCached(ctx, path, o)
+	t, err := read(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.expire(o.TTL)
+}
+
+// LoadFrom reads a whole trace called name from a stream, which stays open. Options.Cache does nothing.
+func LoadFrom(ctx context.Context, source io.Reader, name string, o Options) (t *Trace, err error) {
+	r, err := NewReader(source, name, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if t, err = readAll(ctx, r, filepath.Base(name)); err != nil {
+		return nil, err
+	}
+	return t, t.expire(o.TTL)
 }
 
 func load(ctx context.Context, path string, o Options) (t *Trace, err error) {
@@ -307,15 +371,26 @@ func readAll(ctx context.Context, r *Reader, name string) (*Trace, error) {
 		t.Sizes = append(t.Sizes, b.Sizes...)
 		t.Times = append(t.Times, b.Times...)
 		t.Costs = append(t.Costs, b.Costs...)
+		t.Ops = append(t.Ops, b.Ops...)
+		t.TTLs = append(t.TTLs, b.TTLs...)
 	}
 	if len(t.IDs) == 0 {
 		return nil, &BadRecordError{File: r.in.name, Line: r.in.line, Offset: r.in.end, Want: "requests", Got: "none that are taken"}
 	}
 	t.Objects, t.Skipped, t.Footprint = int(r.keys.n), r.skipped, uint64(r.keys.n)
+	t.SourceHits, t.SourceServed = r.hits, r.served
+	if r.verified != nil {
+		t.Collisions = r.verified.collisions
+	}
 	if r.columns.size {
 		t.Footprint = 0
 		for _, size := range r.sizes {
 			t.Footprint += uint64(size)
+		}
+	}
+	if r.columns.late {
+		for i, id := range t.IDs {
+			t.Sizes[i] = r.sizes[id]
 		}
 	}
 	return t, nil

@@ -58,7 +58,7 @@ var opWords = [...]struct {
 }{
 	{OpGet, " get gets read r gat mget get_lease 28 88 08 a8 "},
 	{OpSet, " set put post write w add replace cas append prepend incr decr set_lease 2a 8a 0a aa "},
-	{OpDelete, " delete del remove unlink purge "},
+	{OpDelete, " delete del remove unlink purge getdel "},
 }
 
 // parseOp reads an operation's name.
@@ -102,18 +102,38 @@ type record struct {
 	size   uint32
 	time   int64
 	cost   float32
+	ttl    uint32 // how long the object lives from here on, in the unit of time; 0 says nothing
 	op     Op
+	// served says what the source's own cache did.
+	served served
+	// name is the key as the source writes it where it is text, and valid as long as what it was read from; number is what
+	// belongs to the identity of the object besides. Where name is nil, key alone is it.
+	name   []byte
+	number uint64
 	// Of requests to block devices: bytes from offset on. Blocks that Options.Split makes get their keys from key on where
 	// volume is set, else from 0.
 	offset, length uint64
 	volume         bool
 }
 
-// columns say what a source has beside keys.
-type columns struct{ size, time, cost, op, blocks bool }
+// served is what the source's own cache did with a request.
+type served uint8
+
+const (
+	servedUnknown served = iota
+	servedHit
+	servedMiss
+)
+
+// columns say what a source has beside keys. late: a size of 0 means that it is not
+// known, and a later request for the object may know it.
+type columns struct{ size, time, cost, op, ttl, blocks, late bool }
 
 // mostRequests is how many requests one record can stand for: more are taken for damage.
 const mostRequests = 1 << 20
+
+// setKey makes a text the key.
+func (r *record) setKey(b []byte) { r.key, r.name = textKey(b), b }
 
 // textKey turns a key into a number: a decimal number without leading zeros into itself, everything else into its hash.
 func textKey(b []byte) uint64 {
@@ -159,6 +179,18 @@ func parseSize(b []byte) (uint32, error) {
 		return 0, bad("a size in bytes below 4 GiB", b)
 	}
 	return uint32(n), nil
+}
+
+// parseTTL reads a lifetime, whose fraction is dropped. One that is negative, or nothing, says that there is none.
+func parseTTL(b []byte) (uint32, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	n, err := parseTime(b)
+	if err != nil {
+		return 0, bad("a number for the lifetime", b)
+	}
+	return uint32(min(max(n, 0), math.MaxUint32)), nil
 }
 
 // parseCount reads how many requests a record stands for.

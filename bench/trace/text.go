@@ -87,7 +87,7 @@ func keysIn(check func(line []byte) error) lineFunc {
 		if len(line) == 0 {
 			return errSkip
 		}
-		r.key = textKey(line)
+		r.setKey(line)
 		return check(line)
 	}
 }
@@ -155,7 +155,7 @@ func sized(line []byte, r *record) error {
 	if r.size, err = parseSize(size); err != nil {
 		return err
 	}
-	r.key = splitmix64(textKey(key)) + uint64(r.size)
+	r.key, r.name, r.number = splitmix64(textKey(key))+uint64(r.size), key, uint64(r.size)
 	return nil
 }
 

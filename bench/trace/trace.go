@@ -21,11 +21,21 @@ type Trace struct {
 	Times []int64
 	// Costs are what a miss costs, in the source's own unit, or nil.
 	Costs []float32
+	// Ops are what requests do, or nil where the source has nothing but gets.
+	Ops []Op
+	// TTLs say how long the object lives from that request on, in the unit of Times; 0 says nothing. nil if the source has none.
+	TTLs []uint32
 	// Objects is how many different ones there are, Footprint how many bytes they are together.
 	Objects   int
 	Footprint uint64
 	// Skipped is how many bad records were passed over, which Options.SkipBad allows.
 	Skipped int
+	// SourceHits is how often the source says that its own cache had the object, of SourceServed times that it says anything.
+	SourceHits, SourceServed int
+	// Collisions is how many objects have the hash of another's key, which Options.VerifyKeys tells apart.
+	Collisions int
+	// Expired is how many requests came too late for their object: see Expire.
+	Expired int
 }
 
 // Requests returns how many there are.

@@ -65,7 +65,7 @@ func compress(w io.Writer, name string) (io.WriteCloser, error) {
 		return zstd.NewWriter(w)
 	case strings.HasSuffix(name, ".gz"):
 		return gzip.NewWriter(w), nil
-	case strings.HasSuffix(name, ".xz"), strings.HasSuffix(name, ".bz2"):
+	case strings.HasSuffix(name, ".xz"), strings.HasSuffix(name, ".bz2"), strings.HasSuffix(name, ".lz4"):
 		return nil, fmt.Errorf("%s: only .zst and .gz are written", name)
 	default:
 		return uncompressed{w}, nil
