@@ -17,31 +17,39 @@ const batch = 4096
 
 // stream is what a cache is asked for. It is shared by caches, which only read it.
 type stream struct {
-	ids, sizes []uint32  // sizes is nil where the trace has none
-	costs      []float32 // of a miss; nil where the trace has none
+	ids, sizes []uint32   // sizes is nil where the trace has none
+	costs      []float32  // of a miss; nil where the trace has none
+	ops        []trace.Op // nil where they do not matter
 	objects    int
-	bytes      uint64  // of all requests; their number where sizes is nil
-	cost       float64 // of all requests if they missed
+	requests   uint64  // that can miss
+	bytes      uint64  // of all of these; their number where sizes is nil
+	cost       float64 // of all of these if they missed
 	rate       float64 // of the sample; 1 for all
 }
 
 func whole(t *trace.Trace) *stream {
-	s := &stream{ids: t.IDs, sizes: t.Sizes, costs: t.Costs, objects: t.Objects, rate: 1}
+	s := &stream{ids: t.IDs, sizes: t.Sizes, costs: t.Costs, ops: t.Ops, objects: t.Objects, rate: 1}
 	s.count()
 	return s
 }
 
-// count fills in s.bytes and s.cost.
+// count fills in s.requests, s.bytes and s.cost.
 func (s *stream) count() {
-	for _, cost := range s.costs {
-		s.cost += float64(cost)
-	}
-	s.bytes = uint64(len(s.ids))
-	if s.sizes != nil {
-		s.bytes = 0
-		for _, size := range s.sizes {
-			s.bytes += uint64(size)
+	s.requests, s.bytes, s.cost = 0, 0, 0
+	for i := range s.ids {
+		if s.ops != nil && s.ops[i] != trace.OpGet {
+			continue
 		}
+		s.requests++
+		if s.costs != nil {
+			s.cost += float64(s.costs[i])
+		}
+		if s.sizes != nil {
+			s.bytes += uint64(s.sizes[i])
+		}
+	}
+	if s.sizes == nil {
+		s.bytes = s.requests
 	}
 }
 
@@ -84,6 +92,9 @@ func (j *job) run(ctx context.Context) {
 	}
 	if c, ok := p.(io.Closer); ok {
 		defer c.Close() //nolint:errcheck // what it came to is known by then
+	}
+	if j.stream.ops != nil {
+		p = newAside(p, j.stream, j.capacity, j.bytes)
 	}
 	j.err = j.replay(ctx, p, &at)
 }
@@ -163,6 +174,9 @@ func (j *job) thrownOut(p evict.Policy, tooLarge uint64) uint64 {
 				resident++
 			}
 		}
+	}
+	if a, ok := p.(*aside); ok {
+		return a.inserted - resident
 	}
 	return j.misses - tooLarge - resident
 }

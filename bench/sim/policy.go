@@ -26,7 +26,7 @@ const fromCurve = 48
 // atOnce reports whether Curve is to be used for so many sizes. It tells no evictions of bytes, and no
 // costs.
 func (p *Policy) atOnce(sizes int, s *stream, bytes bool) bool {
-	return p.Curve != nil && (p.New == nil || sizes >= fromCurve && !bytes && s.costs == nil)
+	return p.Curve != nil && (p.New == nil || sizes >= fromCurve && !bytes && s.costs == nil && s.ops == nil)
 }
 
 // Failing is implemented by policies that can fail while they run. After an error, what they say does not count.

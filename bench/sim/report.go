@@ -37,7 +37,7 @@ type Result struct {
 	CacheSize uint64 `json:"cache_size"`
 	// Error is why the policy failed, if it did.
 	Error string `json:"error,omitempty"`
-	// Requests and Misses are those that were replayed: of samples, in all of them together.
+	// Requests and Misses are those that were replayed: of samples, in all of them together; with Options.LookAside, gets.
 	Requests uint64 `json:"requests"`
 	Misses   uint64 `json:"misses"`
 	// MissRatio and ByteMissRatio are shares of the requests, and of the bytes asked for.
@@ -86,10 +86,10 @@ type Band struct {
 // newReport sums up jobs, which are in the order policies, capacities, streams. The last policies may be those that only the
 // gap wanted.
 func newReport(o *Options, capacities []uint64, policies int, streams []*stream, jobs []*job) *Report {
-	all := whole(o.Trace)
+	all := o.stream(whole(o.Trace))
 	r := &Report{
 		Trace: o.Trace.Name, Format: o.Trace.Format, Requests: len(all.ids), Objects: o.Trace.Objects,
-		Footprint: o.Trace.Footprint, RequestBytes: all.bytes, SizeMode: "obj",
+		Footprint: o.Trace.Footprint, RequestBytes: o.Trace.Bytes(), SizeMode: "obj",
 	}
 	if o.Bytes {
 		r.SizeMode = "byte"
@@ -100,7 +100,7 @@ func newReport(o *Options, capacities []uint64, policies int, streams []*stream,
 	}
 	for i := range policies * len(capacities) {
 		of := jobs[i*len(streams) : (i+1)*len(streams)]
-		r.Results = append(r.Results, newResult(of, capacities[i%len(capacities)], len(all.ids)))
+		r.Results = append(r.Results, newResult(of, capacities[i%len(capacities)], int(all.requests)))
 	}
 	if o.Gap {
 		r.fillGap()
@@ -119,7 +119,7 @@ func newResult(jobs []*job, capacity uint64, expected int) Result {
 		if j.err != nil {
 			return Result{Policy: r.Policy, CacheSize: capacity, Error: j.err.Error()}
 		}
-		r.Requests += uint64(len(j.stream.ids))
+		r.Requests += j.stream.requests
 		r.Misses += j.misses
 		r.Evictions += j.evictions
 		bytes += j.stream.bytes
@@ -144,7 +144,7 @@ func newResult(jobs []*job, capacity uint64, expected int) Result {
 func newEstimate(jobs []*job, expected float64) *Estimate {
 	var raw, adjusted tally
 	for _, j := range jobs {
-		raw.add(float64(j.misses), float64(len(j.stream.ids)))
+		raw.add(float64(j.misses), float64(j.stream.requests))
 		adjusted.add(float64(j.misses), expected*j.stream.rate)
 	}
 	return &Estimate{Raw: raw.band(), Adjusted: adjusted.band()}

@@ -31,6 +31,9 @@ func sample(t *trace.Trace, rate float64, seed uint64) *stream {
 		if t.Costs != nil {
 			s.costs = append(s.costs, t.Costs[i])
 		}
+		if t.Ops != nil {
+			s.ops = append(s.ops, t.Ops[i])
+		}
 	}
 	s.count()
 	return s

@@ -26,6 +26,10 @@ type Options struct {
 	Bytes bool
 	// Gap fills in Result.Gap; FIFO and OPT, or PFOO-L with Bytes, run for it where they are not among Policies.
 	Gap bool
+	// LookAside leaves it to the sets of the trace to fill caches, and to its deletes to empty them: a get that misses changes
+	// nothing. Only gets count then, and policies that know the future are left out. Else every request that misses brings
+	// its object in.
+	LookAside bool
 	// Sample is the share of the objects that is looked at, and scales the caches: see Estimate. 0 looks at all.
 	Sample float64
 	// Seeds is how often a sample is taken, each time another. 0 means 5.
@@ -87,6 +91,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	if err := o.lookAside(); err != nil {
+		return nil, err
+	}
 	capacities, err := o.capacities()
 	if err != nil {
 		return nil, err
@@ -116,13 +123,22 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // streams are what the caches are asked for: the trace, or samples of it.
 func (o *Options) streams() []*stream {
 	if o.Sample == 0 {
-		return []*stream{whole(o.Trace)}
+		return []*stream{o.stream(whole(o.Trace))}
 	}
 	all := make([]*stream, o.Seeds)
 	for i := range all {
-		all[i] = sample(o.Trace, o.Sample, o.Seed+uint64(i))
+		all[i] = o.stream(sample(o.Trace, o.Sample, o.Seed+uint64(i)))
 	}
 	return all
+}
+
+// stream forgets operations where they do not matter.
+func (o *Options) stream(s *stream) *stream {
+	if !o.LookAside && s.ops != nil {
+		s.ops = nil
+		s.count()
+	}
+	return s
 }
 
 // capacities are the sizes in the order of the results, without those that come twice.

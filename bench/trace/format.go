@@ -31,11 +31,11 @@ type format struct {
 var formats = [...]format{
 	{name: "ect", named: suffix(".ect"), looks: looksECT, want: "the magic number of an ect file", open: openECT},
 	{name: "lcs", named: suffix(".lcs"), looks: looksLCS, want: lcsWant, open: openLCS},
+	{name: "twr", named: suffix(".twr"), looks: isBinary, guess: guessTWR, want: twr.want, open: opens(twr)},
 	{name: "vscsi1", looks: looksLike(vscsi1), want: vscsi1.want, open: opens(vscsi1)},
 	{name: "vscsi2", looks: looksLike(vscsi2), want: vscsi2.want, open: opens(vscsi2)},
 	{name: "oracleGeneral", looks: looksLike(oracleGeneral), want: oracleGeneral.want, open: opens(oracleGeneral)},
 	{name: "oracleGeneralOpNS", looks: looksLike(oracleGeneralOpNS), want: oracleGeneralOpNS.want, open: opens(oracleGeneralOpNS)},
-	{name: "twr", named: suffix(".twr"), looks: isBinary, guess: guessTWR, want: twr.want, open: opens(twr)},
 	{name: "be32", named: prefix("cache2k"), looks: isBinary, guess: guessBE32, want: be32.want, open: opens(be32)},
 	{name: "be64", named: prefix("corda", "scarab"), looks: isBinary, guess: guessBE64, want: be64.want, open: opens(be64)},
 	{name: "squid", looks: linesLike(squid), want: squidLine, open: openSquid},

@@ -20,6 +20,7 @@ type rows struct {
 	Times      []int64
 	Costs      []float32
 	Ops        []trace.Op
+	TTLs       []uint32
 }
 
 // read reads a trace to its end.
@@ -43,6 +44,7 @@ func read(source, name string, o trace.Options) (got rows, r *trace.Reader, err 
 		got.Times = append(got.Times, b.Times...)
 		got.Costs = append(got.Costs, b.Costs...)
 		got.Ops = append(got.Ops, b.Ops...)
+		got.TTLs = append(got.TTLs, b.TTLs...)
 	}
 }
 
@@ -59,7 +61,7 @@ func pack(order binary.ByteOrder, values []any) string {
 
 func be(values ...any) string { return pack(binary.BigEndian, values) }
 
-const get, set, other = trace.OpGet, trace.OpSet, trace.OpOther
+const get, set, del, other = trace.OpGet, trace.OpSet, trace.OpDelete, trace.OpOther
 
 func formatCases() []formatCase {
 	const none = int64(-1)
@@ -89,7 +91,86 @@ func formatCases() []formatCase {
 		{
 			name: "t.twr", format: "twr",
 			source: le(uint32(5), uint64(1), uint32(10<<22|300), uint32(1<<24|60)),
-			want:   rows{IDs: []uint32{0}, Sizes: []uint32{310}, Times: []int64{5}, Ops: []trace.Op{get}},
+			want:   rows{IDs: []uint32{0}, Sizes: []uint32{310}, Times: []int64{5}, Ops: []trace.Op{get}, TTLs: []uint32{60}},
+		},
+		{
+			name: "t", format: "twr", source: strings.Repeat(le(uint32(1584), uint64(1), uint32(300), uint32(3<<24|60)), 16),
+			want: rows{
+				IDs: make([]uint32, 16), Sizes: slices.Repeat([]uint32{300}, 16), Times: slices.Repeat([]int64{1584}, 16),
+				Ops: slices.Repeat([]trace.Op{set}, 16), TTLs: slices.Repeat([]uint32{60}, 16),
+			},
+		},
+		{
+			name: "t.lcs", format: "lcs",
+			source: lcsHeader(1024, uint64(1)) + le(uint32(7), uint64(9), uint32(100), int64(2), uint32(8), uint64(9), uint32(50), none),
+			want:   rows{IDs: []uint32{0, 0}, Sizes: []uint32{100, 100}, Times: []int64{7, 8}},
+		},
+		{
+			name: "t", format: "lcs",
+			source: lcsHeader(8192, uint64(2)) + le(uint32(7), uint64(9), uint32(100), uint32(5<<8|3), none),
+			want:   rows{IDs: []uint32{0}, Sizes: []uint32{100}, Times: []int64{7}, Ops: []trace.Op{set}},
+		},
+		{
+			name: "t", format: "lcs",
+			source: lcsHeader(8192, uint64(3)) + le(uint32(7), uint64(9), uint64(100), uint32(1), int32(60), none),
+			want:   rows{IDs: []uint32{0}, Sizes: []uint32{100}, Times: []int64{7}, Ops: []trace.Op{get}, TTLs: []uint32{60}},
+		},
+		{
+			name: "t", format: "lcs",
+			source: lcsHeader(8192, uint64(5)) + strings.Repeat(le(uint32(7), uint64(9), uint64(100), uint32(1), int32(60), none, uint32(1), uint32(2)), 2),
+			want: rows{
+				IDs: []uint32{0, 0}, Sizes: []uint32{100, 100}, Times: []int64{7, 7}, Ops: []trace.Op{get, get}, TTLs: []uint32{60, 60},
+			},
+		},
+		{
+			name: "t", format: "lcs", source: lcsHeader(1024, [16]byte{'<', 'I', 'Q', 'I', 'B', 'H', 'q'}) +
+				le(uint32(7), uint64(9), uint32(100), uint8(9), uint16(4), int64(2), uint32(8), uint64(9), uint32(50), uint8(1), uint16(4), none),
+			want: rows{IDs: []uint32{0, 0}, Sizes: []uint32{100, 100}, Times: []int64{7, 8}, Ops: []trace.Op{del, get}},
+		},
+		{
+			name: "access.log", format: "squid",
+			source: `1066036250.603    310 192.168.0.1 TCP_MISS/200 1234 GET http://a/b - DIRECT/1.2.3.4 text/html
+1066036251.000      0 192.168.0.1 TCP_MEM_HIT/200 1234 GET http://a/b bob NONE/- text/html
+1066036251.100      0 192.168.0.1 TCP_DENIED/403 100 GET http://a/c - NONE/- text/html
+1066036251.100      9 192.168.0.1 TCP_MISS/200 100 POST http://a/b - DIRECT/1.2.3.4 text/html
+`,
+			want: rows{IDs: []uint32{0, 0}, Sizes: []uint32{1234, 1234}, Times: []int64{1066036250, 1066036251}, Ops: []trace.Op{get, get}},
+		},
+		{
+			name: "t", format: "monitor",
+			source: `+OK
++1795283371.717969 [0 127.0.0.1:51898] "GET" "a"
++1795283371.748180 [0 127.0.0.1:51898] "SET" "a" "hel\x00o" "EX" "60"
++1795283371.778384 [0 127.0.0.1:51898] "MGET" "a" "b"
++1795283371.808577 [3 127.0.0.1:51898] "SELECT" "3"
++1795283371.838818 [3 unix:/tmp/s] "PSETEX" "a" "1500" "v"
++1795283371.869015 [3 127.0.0.1:51898] "PING"
+1795283372.929560 [0 lua] "unlink" "k \"x" "a"
+1795283372.929560 [0 lua] "mset" "k \"x" "123" "a" "1"
+1795283372.929560 [0 lua] "expire" "a" "5"
+`,
+			want: rows{
+				IDs: []uint32{0, 0, 0, 1, 2, 3, 0, 3, 0, 0}, Sizes: []uint32{0, 6, 6, 0, 2, 0, 6, 7, 6, 6},
+				Times: []int64{1795283371, 1795283371, 1795283371, 1795283371, 1795283371, 1795283372, 1795283372, 1795283372, 1795283372, 1795283372},
+				Ops:   []trace.Op{get, set, get, get, set, del, del, set, set, other}, TTLs: []uint32{0, 60, 0, 0, 2, 0, 0, 0, 0, 5},
+			},
+		},
+		{
+			name: "t", format: "memcached",
+			source: `OK
+ts=1795283382.664158 gid=2 type=item_get key=foo status=not_found clsid=0 cfd=25 size=0
+ts=1795283382.695094 gid=3 type=item_get key=foo status=not_found clsid=0 cfd=25 size=0
+ts=1795283382.695101 gid=4 type=item_store key=foo status=stored cmd=set ttl=60 clsid=1 cfd=25 size=5
+ts=1795283383.28151 gid=5 type=item_get key=foo status=found clsid=1 cfd=25 size=5
+ts=1795283383.28160 gid=6 type=item_get key=bar status=not_found clsid=0 cfd=25 size=0
+ts=1795283383.28161 gid=7 type=eviction key=foo fetch=yes ttl=-1 la=3 clsid=1 size=9
+ts=1795283383.28162 gid=8 type=deleted key=foo cmd=delete clsid=1 size=5
+`,
+			want: rows{
+				IDs: []uint32{0, 0, 0, 1, 0}, Sizes: []uint32{0, 8, 8, 0, 8},
+				Times: []int64{1795283382, 1795283382, 1795283383, 1795283383, 1795283383},
+				Ops:   []trace.Op{get, set, get, get, del}, TTLs: []uint32{0, 60, 0, 0, 0},
+			},
 		},
 		{name: "cache2k.t", format: "be32", source: be(uint32(5), uint32(6), uint32(5)), want: rows{IDs: []uint32{0, 1, 0}}},
 		{name: "corda.t", format: "be64", source: be(uint64(5), uint64(6), uint64(5)), want: rows{IDs: []uint32{0, 1, 0}}},
@@ -117,6 +198,17 @@ func formatCases() []formatCase {
 				IDs: []uint32{0, 1, 0}, Sizes: []uint32{203, 7, 203}, Times: []int64{1431857103, 1431857104, 1431857106},
 				Ops: []trace.Op{get, get, get},
 			},
+		},
+		{
+			name: "varnish", format: "accesslog",
+			source: `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET http://h/a HTTP/1.1" 200 203 "-" "agent x" hit
+1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET http://h/b HTTP/1.1" 200 9 "-" "hit" miss
+`,
+			want: rows{IDs: []uint32{0, 1}, Sizes: []uint32{203, 9}, Times: []int64{1431857103, 1431857103}, Ops: []trace.Op{get, get}},
+		},
+		{
+			name: "t.jsonl", format: "jsonl", source: `{"id":"a","ttl":60,"cost":1.5,"op":"SET"}` + "\n" + `{"id":"a","ttl":"","cost":2,"op":"get"}`,
+			want: rows{IDs: []uint32{0, 0}, Costs: []float32{1.5, 2}, Ops: []trace.Op{set, get}, TTLs: []uint32{60, 0}},
 		},
 		{
 			name: "t.jsonl", format: "jsonl", opts: trace.Options{Columns: "key=.request.url,time=at"},
@@ -149,19 +241,20 @@ func formatCases() []formatCase {
 		},
 		{
 			name: "twitter", format: "csv", source: "0,nz:u:e,30,100,9,get,0\n1,nz:u:f,30,0,9,set,60\n",
-			want: rows{IDs: []uint32{0, 1}, Sizes: []uint32{130, 30}, Times: []int64{0, 1}, Ops: []trace.Op{get, set}},
+			want: rows{IDs: []uint32{0, 1}, Sizes: []uint32{130, 30}, Times: []int64{0, 1}, Ops: []trace.Op{get, set}, TTLs: []uint32{0, 60}},
 		},
 		{
 			name: "kv.csv", format: "csv",
 			source: "op_time,key,key_size,op,op_count,size,cache_hits,ttl,usecase,sub_usecase\n6,k,4,GET,3,10,1,0,3,3\n7,j,4,SET,1,20,0,9,3,3\n",
 			want: rows{
 				IDs: []uint32{0, 0, 0, 1}, Sizes: []uint32{14, 14, 14, 24}, Times: []int64{6, 6, 6, 7}, Ops: []trace.Op{get, get, get, set},
+				TTLs: []uint32{0, 0, 0, 9},
 			},
 		},
 		{
 			name: "kv2.csv", format: "csv",
 			source: "op_time,key,key_size,op,op_count,size,cache_hits,usecase,sub_usecase,ttl\n6,k,4,GET_LEASE,1,10,1,3,3,0\n",
-			want:   rows{IDs: []uint32{0}, Sizes: []uint32{14}, Times: []int64{6}, Ops: []trace.Op{get}},
+			want:   rows{IDs: []uint32{0}, Sizes: []uint32{14}, Times: []int64{6}, Ops: []trace.Op{get}, TTLs: []uint32{0}},
 		},
 		{name: "t.lis", format: "arc", source: "10 3 0 0\n11 2 0 1\n", want: rows{IDs: []uint32{0, 1, 2, 1, 2}}},
 		{name: "t", format: "arc", source: "10 1 0 0\n11 0 0 1\n10 1 0 2\n", want: rows{IDs: []uint32{0, 0}}},
@@ -173,6 +266,13 @@ func formatCases() []formatCase {
 		{name: "t.txt", format: "keys", source: "1\n2\n1\n", want: rows{IDs: []uint32{0, 1, 0}}},
 		{name: "t.txt", format: "keys", source: "1\n01\nabc\n18446744073709551616\n1", want: rows{IDs: []uint32{0, 1, 2, 3, 0}}},
 	}
+}
+
+// lcsHeader returns a header of an lcs file with something behind its magic number.
+func lcsHeader(length int, behind any) string {
+	const magic = uint64(0x123456789abcdef0)
+	head := le(magic, behind)
+	return head + strings.Repeat("\x00", length-8-len(head)) + le(magic)
 }
 
 type formatCase struct {

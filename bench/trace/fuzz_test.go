@@ -38,11 +38,14 @@ func checkStream(t *testing.T, source []byte, name string, o trace.Options) {
 				t.Fatalf("id %d comes after %d objects", id, len(sizes))
 			case int(id) == len(sizes):
 				sizes = append(sizes, size)
+			case sizes[id] == 0: // it was not known
+				sizes[id] = size
 			case sizes[id] != size:
 				t.Fatalf("the size of %d changes from %d to %d", id, sizes[id], size)
 			}
 		}
-		if b.Times != nil && len(b.Times) != len(b.IDs) || b.Ops != nil && len(b.Ops) != len(b.IDs) || b.Costs != nil && len(b.Costs) != len(b.IDs) {
+		if b.Times != nil && len(b.Times) != len(b.IDs) || b.Ops != nil && len(b.Ops) != len(b.IDs) || b.Costs != nil && len(b.Costs) != len(b.IDs) ||
+			b.TTLs != nil && len(b.TTLs) != len(b.IDs) {
 			t.Fatal("columns differ in length")
 		}
 		if len(sizes) != r.Objects() {
@@ -67,7 +70,7 @@ func fuzz(f *testing.F, format string) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, source []byte, columns string, split uint32) {
-		checkStream(t, source, "t", trace.Options{Format: format, Columns: columns, Split: split, SkipBad: 3})
+		checkStream(t, source, "t", trace.Options{Format: format, Columns: columns, Split: split, SkipBad: 3, VerifyKeys: split%2 == 1})
 	})
 }
 
@@ -78,6 +81,10 @@ func FuzzVSCSI2(f *testing.F)            { fuzz(f, "vscsi2") }
 func FuzzTWR(f *testing.F)               { fuzz(f, "twr") }
 func FuzzBE32(f *testing.F)              { fuzz(f, "be32") }
 func FuzzBE64(f *testing.F)              { fuzz(f, "be64") }
+func FuzzLCS(f *testing.F)               { fuzz(f, "lcs") }
+func FuzzSquid(f *testing.F)             { fuzz(f, "squid") }
+func FuzzMonitor(f *testing.F)           { fuzz(f, "monitor") }
+func FuzzMemcached(f *testing.F)         { fuzz(f, "memcached") }
 func FuzzAccessLog(f *testing.F)         { fuzz(f, "accesslog") }
 func FuzzJSONLines(f *testing.F)         { fuzz(f, "jsonl") }
 func FuzzAddress(f *testing.F)           { fuzz(f, "address") }

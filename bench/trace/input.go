@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
 )
 
 const (
@@ -43,7 +42,7 @@ var compressions = [...]struct {
 		return z, func() {}, err
 	}},
 	{".lz4", "\x04\x22\x4d\x18", func(r io.Reader) (io.Reader, func(), error) {
-		return lz4.NewReader(r), func() {}, nil
+		return newLZ4(r), func() {}, nil
 	}},
 	{".bz2", "BZh", func(r io.Reader) (io.Reader, func(), error) {
 		return bzip2.NewReader(r), func() {}, nil

@@ -33,6 +33,13 @@ func load(t *testing.T, name string, content []byte, o trace.Options) (*trace.Tr
 	return trace.Load(t.Context(), path, o)
 }
 
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	for name, format := range map[string]string{
 		"a.oracleGeneral.zst": "oracleGeneral", "a.bin.gz": "oracleGeneral", "a": "oracleGeneral",

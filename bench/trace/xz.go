@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 
@@ -16,105 +15,56 @@ import (
 //
 // https://tukaani.org/xz/xz-file-format.txt
 func newXZ(source io.Reader) (io.Reader, error) {
-	looked := &xzStructure{source: bufio.NewReaderSize(source, 4<<10), part: (*xzStructure).streamHeader}
-	plain, err := xz.NewReader(looked)
-	if looked.err != nil {
-		err = looked.err
+	x := &xzParts{structure: structure{source: bufio.NewReaderSize(source, 4<<10)}}
+	x.part = x.streamHeader
+	plain, err := xz.NewReader(x)
+	if x.err != nil {
+		err = x.err
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &xzReader{plain: plain, structure: looked}, nil
+	return &structured{plain, &x.structure}, nil
 }
 
-type xzReader struct {
-	plain     io.Reader
-	structure *xzStructure
+// xzParts are those of an xz file. Dictionaries that are too large are refused.
+type xzParts struct {
+	structure
+	check  int64  // bytes behind each block
+	packed int64  // bytes of the block, or of the index
+	rows   uint64 // of the index
 }
 
-func (x *xzReader) Read(p []byte) (int, error) {
-	n, err := x.plain.Read(p)
-	switch {
-	case err == nil:
-		return n, nil
-	case x.structure.err != nil:
-		return n, x.structure.err
-	case errors.Is(err, io.EOF) && !x.structure.whole:
-		return n, io.ErrUnexpectedEOF
-	default:
-		return n, err
-	}
-}
-
-// xzStructure hands out what it reads, part by part, and refuses dictionaries that are too large. What is wrong in another
-// way it leaves to who reads it.
-type xzStructure struct {
-	source *bufio.Reader
-	part   func(*xzStructure) error // finds out how long the next part is
-	left   int64                    // bytes of the part
-	check  int64                    // bytes behind each block
-	packed int64                    // bytes of the block
-	rows   uint64                   // of the index
-	whole  bool                     // a stream is over
-	err    error                    // why nothing comes any more
-}
-
-func (x *xzStructure) Read(p []byte) (int, error) {
-	if x.left == 0 {
-		if x.err = x.part(x); x.err != nil {
-			return 0, x.err
-		}
-	}
-	n, err := x.source.Read(p[:min(int64(len(p)), max(x.left, 1))])
-	x.left -= min(int64(n), x.left)
-	return n, err
-}
-
-// is says how long this part is and what is behind it.
-func (x *xzStructure) is(length int64, next func(*xzStructure) error) {
-	x.left, x.part = length, next
-}
-
-// rest gives up on what is not as it should be: the reader will find that out.
-func (x *xzStructure) rest() error {
-	x.is(1<<62, (*xzStructure).rest)
-	return nil
-}
-
-func (x *xzStructure) streamHeader() error {
+func (x *xzParts) streamHeader() error {
 	const length, flags = 12, 7
 	b, err := x.source.Peek(length)
 	if err != nil || b[0] == 0 { // the end, or padding between streams
-		x.is(4, (*xzStructure).streamHeader)
-		return nil
+		return x.is(4, x.streamHeader)
 	}
 	x.whole = false
 	x.check = int64([...]int{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}[b[flags]&15])
-	x.is(length, (*xzStructure).blockHeader)
-	return nil
+	return x.is(length, x.blockHeader)
 }
 
-func (x *xzStructure) blockHeader() error {
+func (x *xzParts) blockHeader() error {
 	b, err := x.source.Peek(1)
 	if err != nil {
 		return x.rest()
 	}
 	if b[0] == 0 {
 		x.packed = 1
-		x.is(1, (*xzStructure).indexRows)
-		return nil
+		return x.is(1, x.indexRows)
 	}
 	length := 4 * (int(b[0]) + 1)
 	if b, err = x.source.Peek(length); err != nil {
 		return x.rest()
 	}
 	if size := xzDictionary(b[1:]); size > largestXZ {
-		return fmt.Errorf("expected a dictionary of at most %d MiB, found one of %d: compress it again with a smaller one (xz -9)",
+		return fmt.Errorf("expected an xz dictionary of at most %d MiB, found one of %d: compress it again with a smaller one (xz -9)",
 			largestXZ>>20, size>>20)
 	}
 	x.packed = 0
-	x.is(int64(length), (*xzStructure).chunk)
-	return nil
+	return x.is(int64(length), x.chunk)
 }
 
 // xzDictionary returns the size of the dictionary of the block with that header, or 0 if it is none of LZMA2 alone.
@@ -138,7 +88,7 @@ func xzDictionary(header []byte) uint64 {
 }
 
 // chunk is one of LZMA2's, or the end of the block.
-func (x *xzStructure) chunk() error {
+func (x *xzParts) chunk() error {
 	const plain, packed = 3, 6
 	b, err := x.source.Peek(1)
 	if err != nil {
@@ -149,8 +99,7 @@ func (x *xzStructure) chunk() error {
 	case control == 0:
 		x.packed++
 		padding := -x.packed & 3
-		x.is(1+padding+x.check, (*xzStructure).blockHeader)
-		return nil
+		return x.is(1+padding+x.check, x.blockHeader)
 	case control < 0x80:
 		if b, err = x.source.Peek(plain); err != nil {
 			return x.rest()
@@ -166,32 +115,29 @@ func (x *xzStructure) chunk() error {
 		}
 	}
 	x.packed += length
-	x.is(length, (*xzStructure).chunk)
-	return nil
+	return x.is(length, x.chunk)
 }
 
 // number looks at a number of the index.
-func (x *xzStructure) number() (n uint64, length int) {
+func (x *xzParts) number() (n uint64, length int) {
 	b, _ := x.source.Peek(binary.MaxVarintLen64)
 	return binary.Uvarint(b)
 }
 
-func (x *xzStructure) indexRows() error {
+func (x *xzParts) indexRows() error {
 	n, length := x.number()
 	if length <= 0 || n > 1<<60 {
 		return x.rest()
 	}
 	x.rows = 2 * n
 	x.packed += int64(length)
-	x.is(int64(length), (*xzStructure).indexRow)
-	return nil
+	return x.is(int64(length), x.indexRow)
 }
 
-func (x *xzStructure) indexRow() error {
+func (x *xzParts) indexRow() error {
 	if x.rows == 0 {
 		const checksum, footer = 4, 12
-		x.is(-x.packed&3+checksum+footer-1, (*xzStructure).lastByte)
-		return nil
+		return x.ends(-x.packed&3+checksum+footer, x.streamHeader)
 	}
 	_, length := x.number()
 	if length <= 0 {
@@ -199,13 +145,5 @@ func (x *xzStructure) indexRow() error {
 	}
 	x.rows--
 	x.packed += int64(length)
-	x.is(int64(length), (*xzStructure).indexRow)
-	return nil
-}
-
-func (x *xzStructure) lastByte() error {
-	_, err := x.source.Peek(1)
-	x.whole = err == nil
-	x.is(1, (*xzStructure).streamHeader)
-	return nil
+	return x.is(int64(length), x.indexRow)
 }

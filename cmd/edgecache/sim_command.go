@@ -10,14 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/edgecache/edgecache/bench/sim"
-	"github.com/edgecache/edgecache/bench/trace"
 )
 
 // simFlags are those of "edgecache sim".
 type simFlags struct {
-	read             trace.Options
+	read             *traceInput
+	onMiss           string
 	policies, sizes  []string
-	noCache          bool
 	bytes, noGap     bool
 	curve            int
 	sample           float64
@@ -68,8 +67,8 @@ or one misses more than in the baseline.`,
 	flags.StringVar(&f.baseline, "baseline", "", "compare with this `file`, written with --json")
 	flags.Float64Var(&f.tolerance, "tolerance", 0.001, "how much larger than in the baseline a miss `ratio` may be")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
-	bindReadOptions(cmd, &f.read)
-	flags.BoolVar(&f.noCache, "no-cache", false, "neither use nor write the file beside the trace that keeps what was read for the next time")
+	f.read = bindTraceInput(cmd)
+	flags.StringVar(&f.onMiss, "on-miss", "insert", "what a get that misses does: `insert` brings the object in, ignore leaves that to the sets of the trace")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.sim(cmd.Context(), &f, args[0], flags.Changed("size"))
 	}
@@ -93,8 +92,7 @@ func (a *app) sim(ctx context.Context, f *simFlags, path string, givenSizes bool
 			return err
 		}
 	}
-	f.read.Cache = !f.noCache
-	if o.Trace, err = trace.Load(ctx, path, f.read); err != nil {
+	if o.Trace, err = a.loadTrace(ctx, path, f.read); err != nil {
 		return err
 	}
 	progress := simProgress{out: a.err}
@@ -116,6 +114,13 @@ func (a *app) sim(ctx context.Context, f *simFlags, path string, givenSizes bool
 func (f *simFlags) options(givenSizes bool) (sim.Options, error) {
 	o := sim.Options{
 		Bytes: f.bytes, Gap: !f.noGap, Sample: f.sample, Seeds: f.seeds, Seed: f.seed, Workers: f.workers,
+	}
+	switch f.onMiss {
+	case "insert":
+	case "ignore":
+		o.LookAside, o.Gap = true, false
+	default:
+		return o, fmt.Errorf("--on-miss %s: insert or ignore is wanted", f.onMiss)
 	}
 	switch {
 	case f.seeds < 1 || f.workers < 0 || f.curve < 0:

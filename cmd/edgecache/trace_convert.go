@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -23,13 +22,14 @@ oracleGeneral, which libCacheSim reads too. With .zst or .gz behind it, it is co
 		Args: arguments(2, 2, "file", "out"),
 	}
 	in, to := bindTraceInput(cmd), bindTraceOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.convertTrace(cmd, in.options(), to, args) }
+	bindTraceSample(cmd, in)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.convertTrace(cmd, in, to, args) }
 	return cmd
 }
 
 // convertTrace reads the trace at args[0] and writes it to args[1].
-func (a *app) convertTrace(cmd *cobra.Command, o trace.Options, to *traceOutput, args []string) error {
-	t, err := trace.Load(cmd.Context(), args[0], o)
+func (a *app) convertTrace(cmd *cobra.Command, in *traceInput, to *traceOutput, args []string) error {
+	t, err := a.loadTrace(cmd.Context(), args[0], in)
 	if err != nil {
 		return err
 	}
@@ -58,14 +58,11 @@ behaves much alike. Below some 8000 objects it does not. OUT is as with "trace c
 		Args:    arguments(2, 2, "file", "out"),
 	}
 	in, to := bindTraceInput(cmd), bindTraceOutput(cmd)
+	cmd.Flags().Uint64Var(&in.opts.Seed, "sample-seed", 0, "`number` that chooses which part")
 	rate := cmd.Flags().Float64("rate", 0.01, "`part` of the objects")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o := in.options()
-		if o.Sample != 0 {
-			return usageError{errors.New("--rate is what --sample is elsewhere: give it alone")}
-		}
-		o.Sample = *rate
-		return a.convertTrace(cmd, o, to, args)
+		in.opts.Sample = *rate
+		return a.convertTrace(cmd, in, to, args)
 	}
 	return cmd
 }

@@ -17,6 +17,7 @@ type traceRow struct {
 	ID   uint32   `json:"id"`
 	Size uint32   `json:"size"`
 	Op   string   `json:"op,omitempty"`
+	TTL  uint32   `json:"ttl,omitempty"`
 	Cost *float32 `json:"cost,omitempty"`
 }
 
@@ -25,15 +26,16 @@ func (a *app) traceHeadCommand() *cobra.Command {
 		Use:   "head FILE",
 		Short: "Print the first requests of a trace as they are read",
 		Long: `Print the first requests of a trace as they are read: their time, the number of the object, counted from 1 in the order
-of first appearance, its size, and the operation where the source has one. No more of the trace is read than that takes.`,
+of first appearance, its size, and the operation and lifetime where the source has them. No more of the trace is read than that takes.`,
 		Example: "  edgecache trace head requests.csv.zst\n  edgecache trace head disk.vscsi -n 100 --split 4096 -o json",
 		Args:    arguments(1, 1, "file"),
 	}
 	in := bindTraceInput(cmd)
+	bindTraceSample(cmd, in)
 	most := cmd.Flags().IntP("requests", "n", 10, "how `many` requests")
 	out := bindFormat(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		rows, err := firstRequests(args[0], in.options(), *most)
+		rows, err := a.firstRequests(args[0], in, *most)
 		if err != nil {
 			return err
 		}
@@ -51,8 +53,8 @@ of first appearance, its size, and the operation where the source has one. No mo
 }
 
 // firstRequests reads at most n requests.
-func firstRequests(path string, o trace.Options, n int) (rows []traceRow, err error) {
-	r, err := trace.Open(path, o)
+func (a *app) firstRequests(path string, in *traceInput, n int) (rows []traceRow, err error) {
+	r, err := a.openTrace(path, in)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +75,21 @@ func firstRequests(path string, o trace.Options, n int) (rows []traceRow, err er
 	return rows, nil
 }
 
+// openTrace opens the trace at path, or the standard input.
+func (a *app) openTrace(path string, in *traceInput) (*trace.Reader, error) {
+	o, err := in.options()
+	switch {
+	case err != nil:
+		return nil, err
+	case o.TTL != 0:
+		return nil, usageError{errors.New("--ttl needs the whole trace, which this command does not read")}
+	case path == "-":
+		return trace.NewReader(a.in, standardInput, o)
+	default:
+		return trace.Open(path, o)
+	}
+}
+
 // rowOf returns row i of a batch, which is request number at.
 func rowOf(b *trace.Batch, i, at int) traceRow {
 	row := traceRow{Time: int64(at), ID: b.IDs[i] + 1, Size: 1}
@@ -85,6 +102,9 @@ func rowOf(b *trace.Batch, i, at int) traceRow {
 	if b.Ops != nil {
 		row.Op = b.Ops[i].String()
 	}
+	if b.TTLs != nil {
+		row.TTL = b.TTLs[i]
+	}
 	if b.Costs != nil {
 		cost := b.Costs[i]
 		row.Cost = &cost
@@ -94,9 +114,13 @@ func rowOf(b *trace.Batch, i, at int) traceRow {
 
 func writeTraceRows(out io.Writer, rows []traceRow) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "TIME\tID\tSIZE\tOP\tCOST\n")
+	fmt.Fprint(w, "TIME\tID\tSIZE\tOP\tTTL\tCOST\n")
 	for _, row := range rows {
 		fmt.Fprintf(w, "%d\t%d\t%d\t%s\t", row.Time, row.ID, row.Size, row.Op)
+		if row.TTL > 0 {
+			fmt.Fprint(w, row.TTL)
+		}
+		fmt.Fprint(w, "\t")
 		if row.Cost != nil {
 			fmt.Fprint(w, *row.Cost)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,14 @@ type traceInfo struct {
 	Times          bool    `json:"has_times"`
 	First          int64   `json:"first_time"`
 	Last           int64   `json:"last_time"`
+	Ops            bool    `json:"has_ops"`
+	TTLs           bool    `json:"has_ttls"`
+	Costs          bool    `json:"has_costs"`
 	Skipped        int     `json:"skipped"`
+	SourceHits     int     `json:"source_hits"`
+	SourceServed   int     `json:"source_served"`
+	Expired        int     `json:"expired"`
+	Collisions     int     `json:"hash_collisions"`
 	IDsSHA256      string  `json:"ids_sha256"`
 	SizesSHA256    string  `json:"sizes_sha256"`
 }
@@ -39,9 +47,10 @@ from 1 in the order of first appearance, and of the size of each request, both a
 		Args:    arguments(1, 1, "file"),
 	}
 	in := bindTraceInput(cmd)
+	bindTraceSample(cmd, in)
 	out := bindFormat(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		t, err := trace.Load(cmd.Context(), args[0], in.options())
+		t, err := a.loadTrace(cmd.Context(), args[0], in)
 		if err != nil {
 			return err
 		}
@@ -60,6 +69,8 @@ func describeTrace(t *trace.Trace) *traceInfo {
 		Name: t.Name, Format: t.Format, Requests: t.Requests(), Objects: t.Objects,
 		FootprintBytes: t.Footprint, RequestBytes: t.Bytes(), OneHitFraction: float64(t.OneHits()) / float64(t.Objects),
 		Sizes: t.Sizes != nil, Times: t.Times != nil, First: t.Time(0), Last: t.Time(last), Skipped: t.Skipped,
+		Ops: t.Ops != nil, TTLs: t.TTLs != nil, Costs: t.Costs != nil,
+		SourceHits: t.SourceHits, SourceServed: t.SourceServed, Expired: t.Expired, Collisions: t.Collisions,
 		IDsSHA256: t.IDsSHA256(), SizesSHA256: t.SizesSHA256(),
 	}
 }
@@ -76,9 +87,35 @@ func writeTraceInfo(out io.Writer, i *traceInfo) error {
 	if i.Times {
 		fmt.Fprintf(w, "times\t%d to %d\n", i.First, i.Last)
 	}
+	if columns := i.columns(); columns != "" {
+		fmt.Fprintf(w, "besides\t%s\n", columns)
+	}
+	if i.SourceServed > 0 {
+		fmt.Fprintf(w, "source's hits\t%d of %d, %.1f %%\n", i.SourceHits, i.SourceServed, 100*float64(i.SourceHits)/float64(i.SourceServed))
+	}
+	if i.Expired > 0 {
+		fmt.Fprintf(w, "expired\t%d requests came later than their object lived\n", i.Expired)
+	}
+	if i.Collisions > 0 {
+		fmt.Fprintf(w, "collisions\t%d objects have the hash of another, and were told apart\n", i.Collisions)
+	}
 	if i.Skipped > 0 {
 		fmt.Fprintf(w, "bad records\t%d, passed over\n", i.Skipped)
 	}
 	fmt.Fprintf(w, "ids sha256\t%s\nsizes sha256\t%s\n", i.IDsSHA256, i.SizesSHA256)
 	return w.Flush()
+}
+
+// columns names the columns that are there and nothing else tells.
+func (i *traceInfo) columns() string {
+	var all []string
+	for _, c := range []struct {
+		there bool
+		name  string
+	}{{i.Ops, "operations"}, {i.TTLs, "lifetimes"}, {i.Costs, "costs"}} {
+		if c.there {
+			all = append(all, c.name)
+		}
+	}
+	return strings.Join(all, ", ")
 }

@@ -96,7 +96,7 @@ func House() []Rule {
 			Others: []string{"github.com/spf13/cobra"},
 		},
 		{
-			Path: "cmd/edgecache", Files: []string{"sim_command.go", "sim_progress.go", "sim_trace.go"},
+			Path: "cmd/edgecache", Files: []string{"sim_command.go", "sim_progress.go"},
 			Ours: []string{"bench/sim", "bench/trace"}, Others: []string{"github.com/spf13/cobra"},
 		},
 		{
