@@ -165,7 +165,16 @@ func lcsLayout(spec string) (*layout, error) {
 			if after.width == 0 {
 				return nil
 			}
-			return checkNext(b[after.at : after.at+8])
+			return lcsNext(b[after.at : after.at+8])
 		},
 	}, nil
+}
+
+// lcsNext asks for more than checkNext does: where records have another order than it is thought, it is half of one number
+// and half of another, which is 0, or 2^32-1, or more.
+func lcsNext(b []byte) error {
+	if next := int64(binary.LittleEndian.Uint64(b)); next == 0 || next >= math.MaxUint32 && next != math.MaxInt64 {
+		return bad("the number of the next request or -1", b)
+	}
+	return checkNext(b)
 }

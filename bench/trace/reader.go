@@ -243,18 +243,20 @@ func (r *Reader) emit(b *Batch) error {
 	if at < r.opts.From || r.opts.To != 0 && at >= r.opts.To || splitmix64(key^r.salt) > r.below {
 		return nil
 	}
-	id, err := r.intern(key)
-	if err != nil {
-		return err
+	id, fresh := r.keys.id(key)
+	if fresh || r.columns.late || r.verified != nil {
+		var err error
+		if id, err = r.settle(key, id, fresh); err != nil {
+			return err
+		}
 	}
 	b.IDs = append(b.IDs, id)
 	r.append(b, id)
 	return nil
 }
 
-// intern returns the id of an object, which has its size then.
-func (r *Reader) intern(key uint64) (uint32, error) {
-	id, fresh := r.keys.id(key)
+// settle sees to an object that is new, or whose id or size is to be looked at again.
+func (r *Reader) settle(key uint64, id uint32, fresh bool) (uint32, error) {
 	if r.verified != nil {
 		id, fresh = r.verified.id(&r.keys, key, id, fresh, r.identity(key))
 	}

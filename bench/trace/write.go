@@ -121,11 +121,16 @@ func seconds(t *Trace) func(i int) uint32 {
 
 // writeCSV writes columns with a header.
 func writeCSV(w *bufio.Writer, t *Trace) error {
-	header := "time,key,size\n"
-	if t.Costs != nil {
-		header = "time,key,size,cost\n"
+	header := "time,key,size"
+	for _, c := range []struct {
+		there bool
+		name  string
+	}{{t.Costs != nil, ",cost"}, {t.Ops != nil, ",op"}, {t.TTLs != nil, ",ttl"}} {
+		if c.there {
+			header += c.name
+		}
 	}
-	if _, err := w.WriteString(header); err != nil {
+	if _, err := w.WriteString(header + "\n"); err != nil {
 		return err
 	}
 	var b []byte
@@ -135,6 +140,12 @@ func writeCSV(w *bufio.Writer, t *Trace) error {
 		b = strconv.AppendUint(append(b, ','), uint64(t.Size(i)), 10)
 		if t.Costs != nil {
 			b = strconv.AppendFloat(append(b, ','), float64(t.Costs[i]), 'g', -1, 32)
+		}
+		if t.Ops != nil {
+			b = append(append(b, ','), t.Ops[i].String()...)
+		}
+		if t.TTLs != nil {
+			b = strconv.AppendUint(append(b, ','), uint64(t.TTLs[i]), 10)
 		}
 		if _, err := w.Write(append(b, '\n')); err != nil {
 			return err

@@ -34,6 +34,9 @@ func TestSimCommand(t *testing.T) {
 		code        int
 		out, errOut string // patterns
 	}{
+		{"-p lru -s 10 --on-miss ignore", 1, `^$`, `no request of keys.txt sets an object`},
+		{"-p lru -s 10 --on-miss later", 2, `^$`, `--on-miss later: insert or ignore is wanted`},
+		{"-p lru -s 10% --ttl 2", 0, `MISS`, `^$`},
 		{"-p lru,sieve -s 10,5%", 0, `^keys.txt: 20,000 requests for [\d,]+ objects\n\ncache of 10 objects`, `^$`},
 		{"-p lru -s 10", 0, `MISS +BYTE MISS +GAP CLOSED +EVICTIONS +MREQ/S +POLICY\n +0\.\d{4} +0\.\d{4} +-?\d+\.\d % +[\d,]+ +\d+\.\d  lru\n$`, `^$`},
 		{

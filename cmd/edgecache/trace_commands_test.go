@@ -1,17 +1,25 @@
 package main
 
 import (
+	"compress/gzip"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 func TestTraceCommands(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"t.csv": "time,key,size\n10,a,5\n11,b,7\n12,a,5\n13,c,1\n", "bad.csv": "time,key,size\n10,a,5\n11,b\n12,a,5\n13,c,1\n",
 		"t.jsonl": `{"at":1,"request":{"url":"/a"}}` + "\n" + `{"at":2,"request":{"url":"/b"}}` + "\n", "empty": "",
+		"same": "word\n" + strconv.FormatUint(xxhash.Sum64String("word"), 10) + "\n",
+		"nginx.log": `1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 203 "-" "agent" HIT` + "\n" +
+			`1.2.3.4 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 203 "-" "agent" MISS` + "\n",
 	})
 	for _, tt := range []struct {
 		args string
@@ -24,7 +32,7 @@ func TestTraceCommands(t *testing.T) {
 		{"trace info empty", result{1, "", "empty: byte 0: expected requests, found an empty file"}},
 		{"trace info t.csv", result{0, "requests      4\nobjects       3, 66.7 % of them asked for once\nfootprint     13 bytes\nrequested     18 bytes\ntimes         10 to 13\n", ""}},
 		{"trace info t.csv --format vscsi1", result{1, "", "t.csv:1: expected a vSCSI record of version 1 (32 bytes), as in --format vscsi1"}},
-		{"trace info t.csv --format fly", result{1, "", `no format is called "fly": there are ect, lcs, vscsi1`}},
+		{"trace info t.csv --format fly", result{1, "", `no format is called "fly": there are ect, lcs, twr`}},
 		{"trace info bad.csv", result{1, "", `bad.csv:3: expected 3 columns at least, found "11,b"`}},
 		{"trace info bad.csv --skip-bad 1", result{0, "bad records   1, passed over", ""}},
 		{"trace head t.csv -n 2", result{0, "TIME  ID  SIZE  OP  TTL  COST\n10    1   5              \n11    2   7              \n", ""}},
@@ -39,6 +47,14 @@ func TestTraceCommands(t *testing.T) {
 		{"trace convert t.csv t.ect", result{0, "", "t.ect: 4 requests for 3 objects"}},
 		{"trace sample t.csv - --as keys --rate 1", result{0, "1\n2\n1\n3\n", ""}},
 		{"trace sample t.csv - --sample .5", result{2, "", "unknown flag: --sample"}},
+		{"trace info t.csv --ttl 2", result{0, "expired       1 requests came later than their object lived", ""}},
+		{"trace info t.csv --ttl trace", result{1, "", "t.csv: the source says nothing of lifetimes: give one for all objects, as in --ttl 3600"}},
+		{"trace info t.csv --ttl soon", result{2, "", `--ttl soon: expected a number of at least 1 in the trace's unit of time, or "trace"`}},
+		{"trace head t.csv --ttl 2", result{2, "", "--ttl needs the whole trace"}},
+		{"trace convert t.csv - --as keys --ttl 2", result{0, "1\n2\n3\n4\n", ""}},
+		{"trace info same", result{0, "objects       1,", ""}},
+		{"trace info same --verify-keys", result{0, "collisions    1 objects have the hash of another, and were told apart", ""}},
+		{"trace info nginx.log", result{0, "besides       operations\nsource's hits  1 of 2, 50.0 %", ""}},
 		{"trace gen loop:2,5 - --as keys", result{0, "1\n2\n1\n2\n1\n", ""}},
 		{"trace gen loop:2,3 - --as csv --heavy-tail", result{0, "time,key,size\n0,1,", ""}},
 		{"trace gen fly:2 -", result{2, "", `"fly:2" is not one of`}},
@@ -84,4 +100,25 @@ func digests(t *testing.T, dir, name string) [2]string {
 		t.Errorf("%s: %+v", name, info)
 	}
 	return [2]string{info.IDsSHA256, info.SizesSHA256}
+}
+
+// TestStandardInput reads traces from a pipe, packed or not.
+func TestStandardInput(t *testing.T) {
+	packed := through(t, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }, "1\n2\n1\n")
+	for _, tt := range []struct{ args, stdin, want string }{
+		{"trace info -", "1\n2\n1\n", "name          standard input\nformat        keys\nrequests      3\nobjects       2,"},
+		{"trace info -", packed, "requests      3\n"},
+		{"trace head - -n 1", packed, "0     1   1  "},
+		{"trace convert - - --as csv", "1\n2\n1\n", "time,key,size\n0,1,1\n1,2,1\n2,1,1\n"},
+		{"sim - -p lru -s 1 --csv", "1\n1\n2\n", "standard input,obj,1,lru,3,2,"},
+	} {
+		got := edgecache(t, nil, tt.stdin, strings.Fields(tt.args)...)
+		if got.code != 0 || !strings.Contains(got.out, tt.want) {
+			t.Errorf("edgecache %s = %+v, want %q", tt.args, got, tt.want)
+		}
+	}
+	got := edgecache(t, nil, "a b\x00", "trace", "info", "-")
+	if got.code != 1 || !strings.Contains(got.errOut, "standard input: byte 0: expected one of the formats") {
+		t.Errorf("a pipe of noise = %+v", got)
+	}
 }
