@@ -121,16 +121,16 @@ func seconds(t *Trace) func(i int) uint32 {
 
 // writeCSV writes columns with a header.
 func writeCSV(w *bufio.Writer, t *Trace) error {
-	header := "time,key,size"
+	header := []byte("time,key,size")
 	for _, c := range []struct {
 		there bool
 		name  string
 	}{{t.Costs != nil, ",cost"}, {t.Ops != nil, ",op"}, {t.TTLs != nil, ",ttl"}} {
 		if c.there {
-			header += c.name
+			header = append(header, c.name...)
 		}
 	}
-	if _, err := w.WriteString(header + "\n"); err != nil {
+	if _, err := w.Write(append(header, '\n')); err != nil {
 		return err
 	}
 	var b []byte

@@ -94,7 +94,7 @@ func (x *xzParts) chunk() error {
 	if err != nil {
 		return x.rest()
 	}
-	length := int64(0)
+	var length int64
 	switch control := b[0]; {
 	case control == 0:
 		x.packed++

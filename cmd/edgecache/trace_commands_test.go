@@ -54,7 +54,7 @@ func TestTraceCommands(t *testing.T) {
 		{"trace convert t.csv - --as keys --ttl 2", result{0, "1\n2\n3\n4\n", ""}},
 		{"trace info same", result{0, "objects       1,", ""}},
 		{"trace info same --verify-keys", result{0, "collisions    1 objects have the hash of another, and were told apart", ""}},
-		{"trace info nginx.log", result{0, "besides       operations\nsource's hits  1 of 2, 50.0 %", ""}},
+		{"trace info nginx.log", result{0, "besides        operations\nsource's hits  1 of 2, 50.0 %", ""}},
 		{"trace gen loop:2,5 - --as keys", result{0, "1\n2\n1\n2\n1\n", ""}},
 		{"trace gen loop:2,3 - --as csv --heavy-tail", result{0, "time,key,size\n0,1,", ""}},
 		{"trace gen fly:2 -", result{2, "", `"fly:2" is not one of`}},
