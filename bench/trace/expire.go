@@ -12,16 +12,70 @@ const forever = math.MaxInt64
 // errNoTTLs is why lifetimes can't be honoured.
 var errNoTTLs = errors.New("the source says nothing of lifetimes: give one for all objects, as in --ttl 3600")
 
-// expire does what Options.TTL wants.
-func (t *Trace) expire(ttl int64) error {
+// expire does what Options.TTL wants, and after that what Options.Ops does: sets that are not taken make lives too.
+func (t *Trace) expire(o *Options) error {
 	switch {
-	case ttl == 0:
+	case o.TTL == 0:
 		return nil
-	case ttl == SourceTTL && t.TTLs == nil:
+	case o.TTL == SourceTTL && t.TTLs == nil:
 		return fmt.Errorf("%s: %w", t.Name, errNoTTLs)
 	}
-	t.Expire(ttl)
+	t.Expire(o.TTL)
+	ops, err := parseOps(o.Ops)
+	if err != nil {
+		return err
+	}
+	if t.Ops != nil {
+		t.take(ops)
+	}
+	if len(t.IDs) == 0 || t.Ops == nil && !ops.has(OpGet) {
+		return fmt.Errorf("%s: expected requests, found none that are taken (--ops %s)", t.Name, o.Ops)
+	}
 	return nil
+}
+
+// take leaves out the requests that do something else. Ids are dense again.
+func (t *Trace) take(ops opSet) {
+	const absent = math.MaxUint32
+	ids := make([]uint32, t.Objects)
+	for id := range ids {
+		ids[id] = absent
+	}
+	n := 0
+	t.Objects, t.Footprint = 0, 0
+	for i, old := range t.IDs {
+		if !ops.has(t.Ops[i]) {
+			continue
+		}
+		if ids[old] == absent {
+			ids[old] = uint32(t.Objects)
+			t.Objects++
+			t.Footprint += uint64(t.Size(i))
+		}
+		t.IDs[n] = ids[old]
+		move(t.Sizes, n, i)
+		move(t.Times, n, i)
+		move(t.Costs, n, i)
+		move(t.Ops, n, i)
+		move(t.TTLs, n, i)
+		n++
+	}
+	t.IDs, t.Sizes, t.Times, t.Costs, t.Ops, t.TTLs = t.IDs[:n], upTo(t.Sizes, n), upTo(t.Times, n), upTo(t.Costs, n), upTo(t.Ops, n), upTo(t.TTLs, n)
+}
+
+// move copies a row of a column that may not be there.
+func move[T any](column []T, to, from int) {
+	if column != nil {
+		column[to] = column[from]
+	}
+}
+
+// upTo returns the first rows of a column that may not be there.
+func upTo[T any](column []T, n int) []T {
+	if column == nil {
+		return nil
+	}
+	return column[:n]
 }
 
 // Expire honours lifetimes, so that a request that comes when its object's life is over misses in every cache: it asks for

@@ -82,3 +82,22 @@ func TestSidecarKeepsEveryColumn(t *testing.T) {
 		}
 	}
 }
+
+// TestSetsThatAreNotTakenMakeLives has gets alone taken.
+func TestSetsThatAreNotTakenMakeLives(t *testing.T) {
+	source := []byte("time,key,size,op,ttl\n0,a,5,set,10\n1,c,9,set,0\n9,a,5,get,0\n10,b,7,get,0\n10,a,5,get,0\n11,a,5,get,0\n")
+	tr, err := load(t, "t.csv", source, trace.Options{TTL: trace.SourceTTL, Ops: "get", Cache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &trace.Trace{
+		Name: "t.csv", Format: "csv", IDs: []uint32{0, 1, 2, 2}, Sizes: []uint32{5, 7, 5, 5}, Times: []int64{9, 10, 10, 11},
+		Ops: []trace.Op{get, get, get, get}, TTLs: make([]uint32, 4), Objects: 3, Footprint: 17, Expired: 1,
+	}
+	if diff := cmp.Diff(want, tr); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if _, err := load(t, "t.csv", source, trace.Options{TTL: 5, Ops: "delete"}); err == nil {
+		t.Error("nothing was taken, and that is no error")
+	}
+}

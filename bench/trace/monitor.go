@@ -49,7 +49,7 @@ var commandWords = [...]struct {
 func commands() map[string]command {
 	all := make(map[string]command)
 	for _, known := range commandWords {
-		for _, word := range strings.FieldsSeq(known.words) {
+		for word := range strings.FieldsSeq(known.words) {
 			all[word] = known.command
 		}
 	}

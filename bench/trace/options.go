@@ -39,6 +39,8 @@ type Options struct {
 	// Cache keeps what was read beside the file, with ".ect" behind its name, and takes it from there the next time if the
 	// file is the same. Where the folder can't be written, nothing is kept.
 	Cache bool
+
+	everyOp bool // Ops are taken later: what the others do has a meaning before
 }
 
 // SourceTTL is an Options.TTL.

@@ -118,6 +118,9 @@ func newReader(in *input, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.everyOp {
+		ops = allOps
+	}
 	r := &Reader{in: in, dec: dec, columns: c, format: f.name, opts: o, ops: ops, keys: newInterner(), below: math.MaxUint64}
 	if o.Sample > 0 && o.Sample < 1 {
 		r.below = uint64(o.Sample * math.MaxUint64)
@@ -321,6 +324,7 @@ func Load(ctx context.Context, path string, o Options) (*Trace, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	o.everyOp = o.TTL != 0
 	read := load
 	if o.Cache && !o.filtered() {
 		read = loadCached
@@ -329,11 +333,12 @@ func Load(ctx context.Context, path string, o Options) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, t.expire(o.TTL)
+	return t, t.expire(&o)
 }
 
 // LoadFrom reads a whole trace called name from a stream, which stays open. Options.Cache does nothing.
 func LoadFrom(ctx context.Context, source io.Reader, name string, o Options) (t *Trace, err error) {
+	o.everyOp = o.TTL != 0
 	r, err := NewReader(source, name, o)
 	if err != nil {
 		return nil, err
@@ -342,7 +347,7 @@ func LoadFrom(ctx context.Context, source io.Reader, name string, o Options) (t 
 	if t, err = readAll(ctx, r, filepath.Base(name)); err != nil {
 		return nil, err
 	}
-	return t, t.expire(o.TTL)
+	return t, t.expire(&o)
 }
 
 func load(ctx context.Context, path string, o Options) (t *Trace, err error) {
