@@ -20,7 +20,7 @@ func (l *layout) next(in *input, r *record) error {
 	if err != nil {
 		return err
 	}
-	*r = record{span: 1, repeat: 1}
+	r.reset()
 	if err := l.read(b, r); err != nil {
 		return in.located(err)
 	}

@@ -61,7 +61,7 @@ func (d *csvDecoder) next(in *input, r *record) error {
 	if len(line) == 0 {
 		return errSkip
 	}
-	*r = record{span: 1, repeat: 1}
+	r.reset()
 	if d.fields, err = splitFields(line, d.delimiter, d.width, d.fields[:0]); err != nil {
 		return in.located(err)
 	}

@@ -175,7 +175,8 @@ func (e *ectReader) next(in *input, r *record) error {
 	}
 	i := e.row
 	e.row++
-	*r = record{span: 1, repeat: 1, key: uint64(e.block.IDs[i])}
+	r.reset()
+	r.key = uint64(e.block.IDs[i])
 	if e.header.Sizes {
 		r.size = e.block.Sizes[i]
 	}

@@ -23,7 +23,7 @@ func (d *jsonDecoder) next(in *input, r *record) error {
 	if len(bytes.TrimSpace(line)) == 0 {
 		return errSkip
 	}
-	*r = record{span: 1, repeat: 1}
+	r.reset()
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(line, &object); err != nil {
 		return in.located(bad(jsonLine, line))

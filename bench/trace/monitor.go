@@ -179,7 +179,8 @@ func (d *monitorDecoder) next(in *input, r *record) error {
 		}
 		d.now, d.at = known, 0
 	}
-	*r = record{span: 1, repeat: 1, time: d.line.time, op: d.now.op}
+	r.reset()
+	r.time, r.op = d.line.time, d.now.op
 	err := d.request(r)
 	d.at += d.now.step
 	d.left = err == nil && d.now.step > 0 && d.at < len(d.line.args)

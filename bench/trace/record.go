@@ -132,6 +132,15 @@ type columns struct{ size, time, cost, op, ttl, blocks, late bool }
 // mostRequests is how many requests one record can stand for: more are taken for damage.
 const mostRequests = 1 << 20
 
+// reset makes it one request of nothing. Field by field, as name's pointer makes it slower as a whole.
+func (r *record) reset() {
+	r.key, r.span, r.repeat = 0, 1, 1
+	r.size, r.time, r.cost, r.ttl = 0, 0, 0, 0
+	r.op, r.served = OpGet, servedUnknown
+	r.name, r.number = nil, 0
+	r.offset, r.length, r.volume = 0, 0, false
+}
+
 // setKey makes a text the key.
 func (r *record) setKey(b []byte) { r.key, r.name = textKey(b), b }
 

@@ -15,7 +15,7 @@ func (f lineFunc) next(in *input, r *record) error {
 	if err != nil {
 		return err
 	}
-	*r = record{span: 1, repeat: 1}
+	r.reset()
 	switch err := f(line, r); {
 	case err == nil || errors.Is(err, errSkip):
 		return err

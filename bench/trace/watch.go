@@ -102,7 +102,7 @@ func (d *watchedDecoder) next(in *input, r *record) error {
 	if err != nil {
 		return err
 	}
-	*r = record{span: 1, repeat: 1}
+	r.reset()
 	e, err := watchedFields(line, r)
 	switch {
 	case errors.Is(err, errSkip):
