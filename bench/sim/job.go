@@ -85,7 +85,9 @@ func (j *job) run(ctx context.Context) {
 			j.err = fmt.Errorf("it panicked in the %d requests from number %d on: %v", batch, at, trouble)
 		}
 	}()
-	p, err := j.policy.New(evict.Spec{Objects: j.stream.objects, Capacity: j.capacity, Bytes: j.bytes, Seed: j.seed})
+	p, err := j.policy.New(evict.Spec{
+		Objects: j.stream.objects, Capacity: j.capacity, Bytes: j.bytes, Scaled: j.stream.rate < 1, Seed: j.seed,
+	})
 	if err != nil {
 		j.err = err
 		return

@@ -18,6 +18,9 @@ type Spec struct {
 	Capacity uint64
 	// Bytes makes sizes count. Else every object counts 1.
 	Bytes bool
+	// Scaled says that the cache stands for a larger one, in which a sample of the objects is looked at. Parts that are too
+	// small for an object have room for one then, so that the cache lets in what the larger one would.
+	Scaled bool
 	// Seed makes the choices of policies that choose at random: the same seed, the same choices.
 	Seed uint64
 	// Params are the policy's own, by name: see Info. Those not given have their defaults.
@@ -143,7 +146,20 @@ func known(params map[string]string) string {
 }
 
 // part returns that share of the capacity, rounded down.
-func (s *Spec) part(share float64) uint64 { return uint64(share * float64(s.Capacity)) }
+func (s *Spec) part(share float64) uint64 {
+	if share == 0 {
+		return 0
+	}
+	return s.room(uint64(share * float64(s.Capacity)))
+}
+
+// room is what a part has room for, where it has some at all.
+func (s *Spec) room(part uint64) uint64 {
+	if s.Scaled {
+		return max(part, 1)
+	}
+	return part
+}
 
 // most returns how many objects can be resident at once.
 func (s *Spec) most() int {

@@ -1,6 +1,8 @@
 package evict
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -89,6 +91,46 @@ func TestRandomIsFair(t *testing.T) {
 	for id, n := range append(out[:], again*capacity/(capacity+1)) {
 		if n < rounds/(capacity+1)*9/10 || n > rounds/(capacity+1)*11/10 {
 			t.Errorf("of %d, object %d was thrown out %d times", rounds, id, n)
+		}
+	}
+}
+
+// TestRandomMissesAsFIFODoes holds Random to what is known of it: of requests that do not depend on each other it misses as
+// many as FIFO does. E. Gelenbe, A unified approach to the evaluation of a class of replacement algorithms, IEEE Transactions
+// on Computers C-22(6), 1973.
+func TestRandomMissesAsFIFODoes(t *testing.T) {
+	popular := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.01, 1, 999)
+	ids := make([]uint32, 300_000)
+	for i := range ids {
+		ids[i] = uint32(popular.Uint64())
+	}
+	sizes := slices.Repeat([]uint32{1}, len(ids))
+	for _, capacity := range []uint64{1, 10, 100, 500} {
+		want := replayAll(t, "fifo", ids, sizes, Spec{Capacity: capacity})
+		for seed := range uint64(3) {
+			got := replayAll(t, "random", ids, sizes, Spec{Capacity: capacity, Seed: seed})
+			if far := math.Abs(float64(got.Misses-want.Misses)) / float64(len(ids)); far > 0.002 {
+				t.Errorf("with %d: %d misses, FIFO has %d", capacity, got.Misses, want.Misses)
+			}
+		}
+	}
+}
+
+// TestScaledCachesLetIn demands that parts which a small cache has no room for have some where it stands for a larger one.
+func TestScaledCachesLetIn(t *testing.T) {
+	for _, info := range Policies() {
+		if !info.Online {
+			continue
+		}
+		for capacity := range uint64(4) {
+			p, err := New(info.Name, Spec{Objects: 2, Capacity: capacity + 1, Scaled: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			hits := make([]uint64, 1)
+			if p.Replay([]uint32{0, 0, 1, 1}, nil, hits); hits[0] != 0b1010 {
+				t.Errorf("%s with %d: hits %04b, want 1010", info.Name, capacity+1, hits[0])
+			}
 		}
 	}
 }

@@ -10,7 +10,7 @@ type ladder struct {
 	spare uint32
 }
 
-// rung has the objects of one numbel.
+// rung has the objects of one number.
 type rung struct {
 	number        uint64
 	objects       list
@@ -55,7 +55,7 @@ func (l *ladder) remove(id uint32) {
 	l.on[id] = 0
 }
 
-// below returns the last rung from i upwards whose number is not greatel.
+// below returns the last rung from i upwards whose number is not greater.
 func (l *ladder) below(i uint32, number uint64) uint32 {
 	for {
 		next := l.all[i].higher

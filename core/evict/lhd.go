@@ -6,22 +6,25 @@ import (
 	"slices"
 )
 
-// lhd throws out, of some residents taken at random and those that came last, the one from which the fewest hits are to be
+// lhd throws out, of some residents taken at random and some that came last, the one from which the fewest hits are to be
 // expected for the room and the time that it will take: its hit density. That depends on how long ago it was asked for, its
 // age, and on how old it was at its two hits before, which makes its class; it is learned from what happened to objects of the
 // same class at that age. Of equals the one taken first goes.
 //
-// N. Beckmann, H. Chen, A. Cidon, LHD: improving cache hit rate by maximizing hit density, NSDI 2018. Constants are those of
-// the authors. What was learned is put to use every interval requests; before the first time, age alone counts, and among the
-// equally old the class a little. Some objects are explorers, which seldom go, so that old ages are known, too.
+// N. Beckmann, H. Chen, A. Cidon, LHD: improving cache hit rate by maximizing hit density, NSDI 2018. Constants, and what the
+// paper leaves open, are as in the simulator that its authors published. What was learned is put to use every interval
+// requests; before the first time, age alone counts, and among the equally old the class a little. In the first rounds few
+// residents are looked at, and some objects are explorers, which seldom go, so that old ages are known, too.
 type lhd struct {
 	base
-	pool     pool[lastHits]
-	newest   [8]uint32 // those that came last, in a ring; some may be gone
-	newestAt int
-	sample   int
-	now      uint64
-	shift    uint // log2 of how many requests an age is
+	pool   pool[lastHits]
+	dim    [8]uint32 // what came last of that which would not have stayed, in a ring; some may be gone
+	dimAt  int
+	usual  float32 // the hit density of what is thrown out, later ones more
+	sample int     // how many residents are looked at for each that goes
+	early  int     // the same, in the first rounds
+	now    uint64
+	shift  uint // log2 of how many requests an age is
 
 	hits, evictions, density []float32 // by class and age
 	residents, rounds        float64   // sum of the numbers of residents over the rounds of learning, older ones less
@@ -43,15 +46,19 @@ const (
 	lhdAges        = 20000
 	lhdFirstShift  = 10
 	lhdFirstWorth  = 17
-	lhdDecay       = 0.9  // of what was learned, by round
+	lhdDecay       = 0.9  // of what was learned, by round, and of usual, by eviction
 	lhdError       = 0.01 // how much an age may be, by the number of residents
 	lhdExplorers   = 0.01 // share of the cache
 	lhdExploreOdds = 32
-	lhdExploring   = 50 // rounds
+	lhdExploring   = 50 // the first rounds
 )
 
 func newLHD(s Spec) (Policy, error) {
 	sample, err := s.int("sample", 1, 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	early, err := s.int("early", 1, 1<<20)
 	if err != nil {
 		return nil, err
 	}
@@ -60,15 +67,15 @@ func newLHD(s Spec) (Policy, error) {
 		return nil, err
 	}
 	p := &lhd{
-		base: newBase(s), pool: newPool[lastHits](&s), sample: sample, shift: lhdFirstShift,
+		base: newBase(s), pool: newPool[lastHits](&s), sample: sample, early: early, shift: lhdFirstShift,
 		hits:      make([]float32, lhdClasses*lhdAges),
 		evictions: make([]float32, lhdClasses*lhdAges),
 		density:   make([]float32, lhdClasses*lhdAges),
 		explore:   int64(lhdExplorers * float64(s.Capacity)),
 		interval:  interval, untilLearning: interval,
 	}
-	for i := range p.newest {
-		p.newest[i] = nobody
+	for i := range p.dim {
+		p.dim[i] = nobody
 	}
 	for i := range p.density {
 		p.density[i] = float32(lhdFirstWorth+i/lhdAges) / float32(i%lhdAges+1)
@@ -101,7 +108,8 @@ func (p *lhd) Hit(id uint32) {
 	p.settle(id, last)
 	last.before, last.age = last.age, age
 	last.class = classOf(last.before + last.age)
-	p.asked(id, last)
+	p.asks(id, last)
+	p.passes()
 }
 
 func (p *lhd) Insert(id, size uint32) bool {
@@ -113,19 +121,30 @@ func (p *lhd) Insert(id, size uint32) bool {
 	}
 	p.came(id, size)
 	p.pool.add(id, lastHits{before: lhdAges, class: classOf(lhdAges)})
-	p.newest[p.newestAt%len(p.newest)] = id
-	p.newestAt++
-	p.asked(id, p.pool.of(id))
+	last := p.pool.of(id)
+	drawn := p.asks(id, last)
+	if !drawn && p.worth(p.pool.at[id]-1) < p.usual {
+		p.dim[p.dimAt%len(p.dim)] = id
+		p.dimAt++
+	}
+	p.passes()
 	return true
 }
 
-// asked notes that id, which is resident, was asked for now.
-func (p *lhd) asked(id uint32, last *lastHits) {
+// asks notes that id, which is resident, is asked for now. It reports whether it was drawn to explore, which takes room for
+// explorers, too.
+func (p *lhd) asks(id uint32, last *lastHits) (drawn bool) {
 	last.asked = p.now
-	last.explores = p.explore > 0 && p.learned < lhdExploring && p.pool.random()%lhdExploreOdds == 0
+	drawn = p.pool.random()%lhdExploreOdds == 0
+	last.explores = drawn && p.explore > 0 && p.learned < lhdExploring
 	if last.explores {
 		p.explore -= p.takes(id)
 	}
+	return drawn
+}
+
+// passes ends a request.
+func (p *lhd) passes() {
 	p.now++
 	p.untilLearning--
 	if p.untilLearning == 0 {
@@ -171,15 +190,25 @@ func classOf(age uint32) uint8 {
 func index(class uint8, age uint32) int { return int(class)*lhdAges + int(age) }
 
 func (p *lhd) evict() {
-	victim := p.pool.any()
-	least := p.worth(victim)
-	for range p.sample - 1 {
+	victim, least := p.leastOf()
+	p.usual = lhdDecay*p.usual + (1-lhdDecay)*max(least, 0)
+	id, last := p.pool.ids[victim], &p.pool.what[victim]
+	p.evictions[index(last.class, p.age(last))]++
+	p.vacate(id)
+	p.threwOut(id)
+}
+
+// leastOf returns the index of what is to go, and its hit density.
+func (p *lhd) leastOf() (victim uint32, least float32) {
+	victim = p.pool.any()
+	least = p.worth(victim)
+	for range p.looks() - 1 {
 		i := p.pool.any()
 		if worth := p.worth(i); worth < least {
 			victim, least = i, worth
 		}
 	}
-	for _, id := range p.newest {
+	for _, id := range p.dim {
 		if id == nobody || !p.pool.has(id) {
 			continue
 		}
@@ -188,10 +217,15 @@ func (p *lhd) evict() {
 			victim, least = i, worth
 		}
 	}
-	id, last := p.pool.ids[victim], &p.pool.what[victim]
-	p.evictions[index(last.class, p.age(last))]++
-	p.vacate(id)
-	p.threwOut(id)
+	return victim, least
+}
+
+// looks returns at how many residents, taken at random, to look.
+func (p *lhd) looks() int {
+	if p.learned > lhdExploring {
+		return p.sample
+	}
+	return p.early
 }
 
 // worth is the hit density of the object at an index of the pool.
@@ -227,7 +261,6 @@ func (p *lhd) Contains(id uint32) bool { return p.pool.has(id) }
 
 // learn computes the densities from what happened.
 func (p *lhd) learn() {
-	p.learned++
 	for i := range p.hits {
 		p.hits[i] *= lhdDecay
 		p.evictions[i] *= lhdDecay
@@ -240,6 +273,7 @@ func (p *lhd) learn() {
 	for class := range lhdClasses {
 		p.expect(class * lhdAges)
 	}
+	p.learned++
 }
 
 // expect computes the densities of the class whose ages start there: of what reaches an age, the hits to come by the time to

@@ -1,14 +1,14 @@
 package evict
 
 import (
-	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
-// TestModels compares policies with ones that say the same in the plainest way.
-func TestModels(t *testing.T) {
-	models := map[string]func(capacity uint64) model{
+// models are policies that say the same in the plainest way, for a cache of that capacity.
+func models() map[string]func(c uint64) model {
+	return map[string]func(c uint64) model{
 		"fifo": func(c uint64) model { return &queueModel{capacity: c} },
 		"lifo": func(c uint64) model { return &queueModel{capacity: c, newest: true} },
 		"lru":  func(c uint64) model { return &queueModel{capacity: c, touch: true} },
@@ -19,43 +19,71 @@ func TestModels(t *testing.T) {
 		"sieve":        func(c uint64) model { return &sieveModel{capacity: c} },
 		"lfu":          func(c uint64) model { return &lfuModel{capacity: c} },
 		"lfuda":        func(c uint64) model { return &lfuModel{capacity: c, ages: true} },
+		"gdsf":         func(c uint64) model { return &gdsfModel{capacity: c} },
 
 		"2q":               func(c uint64) model { return &twoqModel{capacity: c, most: c / 4, remembers: c / 2} },
 		"s3fifo":           func(c uint64) model { return &s3Model{capacity: c, most: max(c/10, 1), remembers: c * 9 / 10} },
 		"s3fifo:small=0.5": func(c uint64) model { return &s3Model{capacity: c, most: max(c/2, 1), remembers: c * 9 / 10} },
 		"slru":             func(c uint64) model { return &slruModel{capacity: c, most: c / 4, segments: make([]items, 4)} },
 		"slru:segments=2":  func(c uint64) model { return &slruModel{capacity: c, most: c / 2, segments: make([]items, 2)} },
+
+		"arc":              func(c uint64) model { return &arcModel{capacity: int(c)} },
+		"car":              func(c uint64) model { return &carModel{capacity: int(c)} },
+		"lruk":             func(c uint64) model { return newLRUKModel(c, 2, c) },
+		"lruk:k=3,ghost=2": func(c uint64) model { return newLRUKModel(c, 3, 2*c) },
 	}
-	const objects, requests = 60, 4000
-	dice := rand.New(rand.NewPCG(1, 1))
-	ids, sizes := make([]uint32, requests), make([]uint32, requests)
-	for i := range ids {
-		ids[i] = dice.Uint32N(1 + dice.Uint32N(objects))
-		sizes[i] = dice.Uint32N(20)
+}
+
+// TestModels compares policies with models on many short traces, in caches that are mostly small, and of any size up to one
+// in which all fits. In bytes an object comes with another size each time, at times with none or one that no cache has room
+// for.
+func TestModels(t *testing.T) {
+	seeds := uint64(3000)
+	if testing.Short() {
+		seeds /= 10
 	}
-	hits := make([]uint64, requests/64+1)
-	for name, build := range models {
-		for capacity := range uint64(objects + 2) {
-			for _, bytes := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s/%d, bytes %v", name, capacity+1, bytes), func(t *testing.T) {
-					p, err := New(name, Spec{Objects: objects, Capacity: capacity + 1, Bytes: bytes})
-					if err != nil {
-						t.Fatal(err)
-					}
-					p.Replay(ids, sizes, hits)
-					m := build(capacity + 1)
-					for i, id := range ids {
-						weight := uint64(1)
-						if bytes {
-							weight = uint64(sizes[i])
-						}
-						hit := hits[i>>6]>>(i&63)&1 == 1
-						if want := m.request(item{id: id, weight: weight}); hit != want {
-							t.Fatalf("request %d, for object %d: hit = %v, want %v", i, id, hit, want)
-						}
-					}
-				})
+	for name, build := range models() {
+		t.Run(name, func(t *testing.T) {
+			for seed := range seeds {
+				compareWithModel(t, name, build, rand.New(rand.NewPCG(seed, 1)), seed%2 == 1)
 			}
+		})
+	}
+}
+
+func compareWithModel(t *testing.T, name string, build func(uint64) model, dice *rand.Rand, bytes bool) {
+	objects := 1 + dice.IntN(30)
+	capacity := 1 + dice.Uint64N(uint64(objects)+2)
+	if dice.IntN(3) == 0 {
+		capacity = 1 + dice.Uint64N(5)
+	}
+	ids, sizes := make([]uint32, 150), make([]uint32, 150)
+	for i := range ids {
+		ids[i] = dice.Uint32N(1 + dice.Uint32N(uint32(objects)))
+		sizes[i] = dice.Uint32N(8)
+	}
+	m := build(capacity)
+	if _, counts := m.(interface{ countsObjects() }); counts {
+		bytes = false
+	} else if bytes && dice.IntN(2) == 0 {
+		capacity *= 4
+		m = build(capacity)
+	}
+	p, err := New(name, Spec{Objects: objects, Capacity: capacity, Bytes: bytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits := make([]uint64, len(ids)/64+1)
+	p.Replay(ids, sizes, hits)
+	for i, id := range ids {
+		weight := uint64(1)
+		if bytes {
+			weight = uint64(sizes[i])
+		}
+		hit := hits[i>>6]>>(i&63)&1 == 1
+		if want := m.request(item{id: id, weight: weight}); hit != want {
+			t.Fatalf("capacity %d, bytes %v, %v, sizes %v: request %d, for object %d: hit = %v, want %v",
+				capacity, bytes, ids[:i+1], sizes[:i+1], i, id, hit, want)
 		}
 	}
 }
@@ -340,4 +368,198 @@ func (m *slruModel) weight() (sum uint64) {
 		sum += s.weight()
 	}
 	return sum
+}
+
+// gdsfModel looks through all for the least value; what was asked for last is last.
+type gdsfModel struct {
+	items
+	capacity uint64
+	values   []float64 // of items, in the same order
+	aged     float64
+}
+
+func (m *gdsfModel) request(it item) bool {
+	i := m.find(it.id)
+	hit := i >= 0
+	if hit {
+		it = m.drop(i)
+	} else if it.weight > m.capacity {
+		return false
+	}
+	for m.weight()+it.weight > m.capacity {
+		least := slices.Index(m.values, slices.Min(m.values))
+		m.aged = m.values[least]
+		m.drop(least)
+	}
+	it.count++
+	m.put(it)
+	m.values = append(m.values, m.aged+1e6*float64(it.count)/float64(max(it.weight, 1)))
+	return hit
+}
+
+func (m *gdsfModel) drop(i int) item {
+	m.values = slices.Delete(m.values, i, i+1)
+	return m.take(i)
+}
+
+// arcModel is figure 4 of the paper. The oldest of a list is in front.
+type arcModel struct {
+	capacity       int
+	t1, t2, b1, b2 items
+	p              float64
+}
+
+func (*arcModel) countsObjects() {}
+
+func (m *arcModel) request(x item) bool {
+	c := m.capacity
+	for _, t := range []*items{&m.t1, &m.t2} { // case I
+		if i := t.find(x.id); i >= 0 {
+			m.t2.put(t.take(i))
+			return true
+		}
+	}
+	if i := m.b1.find(x.id); i >= 0 { // case II
+		m.p = min(m.p+max(float64(len(m.b2))/float64(len(m.b1)), 1), float64(c))
+		m.replace(false)
+		m.t2.put(m.b1.take(m.b1.find(x.id)))
+		return false
+	}
+	if i := m.b2.find(x.id); i >= 0 { // case III
+		m.p = max(m.p-max(float64(len(m.b1))/float64(len(m.b2)), 1), 0)
+		m.replace(true)
+		m.t2.put(m.b2.take(m.b2.find(x.id)))
+		return false
+	}
+	all := len(m.t1) + len(m.t2) + len(m.b1) + len(m.b2)
+	switch { // case IV
+	case len(m.t1) == c:
+		m.t1.take(0)
+	case len(m.t1)+len(m.b1) == c:
+		m.b1.take(0)
+		m.replace(false)
+	case all >= c:
+		if all == 2*c {
+			m.b2.take(0)
+		}
+		m.replace(false)
+	}
+	m.t1.put(x)
+	return false
+}
+
+func (m *arcModel) replace(inB2 bool) {
+	n := float64(len(m.t1))
+	if n > 0 && (n > m.p || inB2 && n == m.p) || len(m.t2) == 0 {
+		m.b1.put(m.t1.take(0))
+	} else {
+		m.b2.put(m.t2.take(0))
+	}
+}
+
+// carModel is figure 2 of the paper, with whole numbers. The hand of a clock is in front; n is the reference bit.
+type carModel struct {
+	capacity       int
+	t1, t2, b1, b2 items
+	p              int
+}
+
+func (*carModel) countsObjects() {}
+
+func (m *carModel) request(x item) bool {
+	c := m.capacity
+	for _, t := range []items{m.t1, m.t2} {
+		if i := t.find(x.id); i >= 0 {
+			t[i].n = 1
+			return true
+		}
+	}
+	known := m.b1.find(x.id) >= 0 || m.b2.find(x.id) >= 0
+	if len(m.t1)+len(m.t2) == c {
+		m.replace()
+		if !known && len(m.t1)+len(m.b1) == c {
+			m.b1.take(0)
+		} else if !known && len(m.t1)+len(m.t2)+len(m.b1)+len(m.b2) == 2*c {
+			m.b2.take(0)
+		}
+	}
+	if i := m.b1.find(x.id); i >= 0 {
+		m.p = min(m.p+max(1, len(m.b2)/len(m.b1)), c)
+		m.t2.put(m.b1.take(i))
+	} else if i := m.b2.find(x.id); i >= 0 {
+		m.p = max(m.p-max(1, len(m.b1)/len(m.b2)), 0)
+		m.t2.put(m.b2.take(i))
+	} else {
+		m.t1.put(x)
+	}
+	return false
+}
+
+func (m *carModel) replace() {
+	for {
+		from, to := &m.t2, &m.b2
+		if len(m.t1) >= max(1, m.p) || len(m.t2) == 0 {
+			from, to = &m.t1, &m.b1
+		}
+		it := from.take(0)
+		if it.n == 0 {
+			to.put(it)
+			return
+		}
+		it.n = 0
+		m.t2.put(it)
+	}
+}
+
+// lruKModel remembers the times of all requests for what it has or remembers.
+type lruKModel struct {
+	residents, past     items
+	capacity, remembers uint64
+	k                   int
+	times               map[uint32][]int
+	now                 int
+}
+
+func newLRUKModel(capacity uint64, k int, remembers uint64) *lruKModel {
+	return &lruKModel{capacity: capacity, remembers: remembers, k: k, times: make(map[uint32][]int)}
+}
+
+func (m *lruKModel) request(it item) bool {
+	hit := m.residents.find(it.id) >= 0
+	if !hit && it.weight > m.capacity {
+		return false
+	}
+	if i := m.past.find(it.id); i >= 0 {
+		m.past.take(i)
+	}
+	for !hit && m.residents.weight()+it.weight > m.capacity {
+		m.past.put(m.residents.take(m.worst()))
+		for m.past.weight() > m.remembers {
+			delete(m.times, m.past.take(0).id)
+		}
+	}
+	if !hit {
+		m.residents.put(it)
+	}
+	m.now++
+	m.times[it.id] = append(m.times[it.id], m.now)
+	return hit
+}
+
+// worst is the index of the resident whose k-th last request is the oldest: one that never was is older than any, and of
+// these counts the last one.
+func (m *lruKModel) worst() (at int) {
+	rank := func(i int) int {
+		times := m.times[m.residents[i].id]
+		if len(times) < m.k {
+			return times[len(times)-1] - 1e6
+		}
+		return times[len(times)-m.k]
+	}
+	for i := range m.residents {
+		if rank(i) < rank(at) {
+			at = i
+		}
+	}
+	return at
 }

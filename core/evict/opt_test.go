@@ -8,9 +8,13 @@ import (
 
 func TestOPTThrowsOutTheFarthest(t *testing.T) {
 	dice := rand.New(rand.NewPCG(7, 8))
-	for range 20 {
-		ids, sizes := sizedTrace(dice, 2000, 1+dice.IntN(90), 9)
-		capacity := 1 + dice.IntN(40)
+	for range 2000 {
+		objects := 1 + dice.IntN(30)
+		ids, sizes := sizedTrace(dice, 150, objects, 9)
+		capacity := 1 + dice.IntN(min(5, objects))
+		if dice.IntN(2) == 0 {
+			capacity = 1 + dice.IntN(objects+2)
+		}
 		got := replayAll(t, "opt", ids, sizes, Spec{Capacity: uint64(capacity)})
 		if want := farthestMisses(ids, capacity); got.Misses != want {
 			t.Fatalf("OPT with %d misses %d, want %d", capacity, got.Misses, want)

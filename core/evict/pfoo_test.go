@@ -5,23 +5,6 @@ import (
 	"testing"
 )
 
-func TestPFOOLBoundsEveryPolicy(t *testing.T) {
-	dice := rand.New(rand.NewPCG(3, 4))
-	for _, bytes := range []bool{false, true} {
-		for range 5 {
-			ids, sizes := sizedTrace(dice, 3000, 80, 20)
-			for _, bound := range PFOOL(ids, sizes, []uint64{700, 1, 5, 30, 100, 1e18}, bytes) {
-				for _, info := range Policies() {
-					got := replayAll(t, info.Name, ids, sizes, Spec{Capacity: bound.Capacity, Bytes: bytes, Seed: 1})
-					if got.Misses < bound.Misses || got.MissBytes < bound.MissBytes {
-						t.Errorf("%s, bytes %v: %+v, below the bound %+v", info.Name, bytes, got, bound)
-					}
-				}
-			}
-		}
-	}
-}
-
 // TestPFOOLBoundsTheOptimum compares with the best that can be done at all, which is found by trying everything.
 func TestPFOOLBoundsTheOptimum(t *testing.T) {
 	dice := rand.New(rand.NewPCG(5, 6))

@@ -92,7 +92,7 @@ var policies = [...]Info{
 	},
 	{
 		Name: "lhd", Title: "LHD", Paper: "Beckmann et al., NSDI 2018", Online: true, Random: true,
-		Params: map[string]string{"sample": "32", "interval": "1048576"},
+		Params: map[string]string{"sample": "64", "early": "8", "interval": "1048576"},
 		build:  newLHD,
 	},
 	{

@@ -22,7 +22,7 @@ func newSLRU(s Spec) (Policy, error) {
 	}
 	p := &slru{
 		base: newBase(s), at: make(nodes, s.Objects), level: make([]uint8, s.Objects),
-		segments: make([]segment, n), most: s.Capacity / uint64(n),
+		segments: make([]segment, n), most: s.room(s.Capacity / uint64(n)),
 	}
 	for i := range p.segments {
 		p.segments[i] = newSegment()

@@ -22,6 +22,7 @@ func RunNew(t *testing.T, build func(evict.Spec) (evict.Policy, error)) {
 	t.Run("one by one", func(t *testing.T) { s.each(t, oneByOne) })
 	t.Run("replay", func(t *testing.T) { s.each(t, replay) })
 	t.Run("same seed", func(t *testing.T) { s.each(t, sameSeed) })
+	t.Run("bounds", func(t *testing.T) { s.each(t, bounds) })
 	t.Run("what fits stays", s.fits)
 	t.Run("nothing is allocated", s.allocates)
 }
@@ -190,6 +191,37 @@ func sameSeed(s *suite, t *testing.T, tr trace, capacity uint64) {
 	}
 	if !slices.Equal(a.seen.told, b.seen.told) {
 		t.Fatal("two caches with the same seed threw out or forgot others")
+	}
+}
+
+// bounds demands no fewer misses than are possible: than OPT has, of a policy that lets everything in and counts objects, and
+// than those of the bound for any.
+func bounds(s *suite, t *testing.T, tr trace, capacity uint64) {
+	tr = tr.steady()
+	r := s.start(t, tr, capacity, 5)
+	got := evict.Point{Capacity: capacity}
+	refuses := false
+	for i, id := range tr.ids {
+		if !r.request(i) {
+			got.Misses++
+			got.MissBytes += uint64(tr.size(i))
+			refuses = refuses || !r.Contains(id)
+		}
+	}
+	bound := evict.PFOOL(tr.ids, tr.sizes, []uint64{capacity}, tr.sizes != nil)[0]
+	if got.Misses < bound.Misses || got.MissBytes < bound.MissBytes {
+		t.Fatalf("%+v is not possible: the bound is %+v", got, bound)
+	}
+	if refuses || tr.sizes != nil {
+		return
+	}
+	best, err := evict.New("opt", evict.Spec{Objects: tr.objects, Capacity: capacity})
+	if err != nil {
+		t.Fatal(err)
+	}
+	best.(evict.Offline).Prepare(tr.ids, nil)
+	if least := best.Replay(tr.ids, nil, make([]uint64, len(tr.ids)/64+1)); got.Misses < least {
+		t.Fatalf("%d misses of a policy that lets everything in, and OPT has %d", got.Misses, least)
 	}
 }
 

@@ -26,9 +26,14 @@ func (tr *trace) size(i int) uint32 {
 	return tr.sizes[i]
 }
 
-// twice is the trace, then the same again, with the sizes that objects had first and that are not unusual.
+// twice is the trace, then the same again, with sizes that stay and are not unusual.
 func (tr trace) twice() trace {
 	tr.ids = slices.Repeat(tr.ids, 2)
+	return tr.steady()
+}
+
+// steady is the trace with one size for each object, which is not unusual.
+func (tr trace) steady() trace {
 	if tr.sizes != nil {
 		sizes := make([]uint32, len(tr.ids))
 		for i, id := range tr.ids {
