@@ -14,7 +14,8 @@ import (
 // one that went from it without having been asked for again.
 //
 // L. V. Rodriguez et al., Learning cache replacement with CACHEUS, FAST 2021. Each memory has half as much room as the cache,
-// and what both would throw out is not remembered. An object that comes back goes on with the count that it had.
+// and what both would throw out is not remembered. An object that comes back goes on with the count that it had, to which its
+// return does not add. How fast the rate changes where the paper leaves it open is as its authors have it.
 type cacheus struct {
 	base
 	at          nodes // of all four lists: no object is in two
@@ -38,7 +39,7 @@ type cacheus struct {
 const (
 	cacheusReused  = 1 << iota // is in the list of those asked for again
 	cacheusDemoted             // was in it and is resident
-	cacheusFresh               // was never asked for again
+	cacheusFresh               // came when there was no room for all, and was never asked for again
 )
 
 func newCacheus(s Spec) (Policy, error) {
@@ -86,8 +87,8 @@ func (p *cacheus) Hit(id uint32) {
 		return
 	}
 	if p.mark[id]&cacheusDemoted != 0 {
-		step := max(1, p.fresh/p.demoted)
-		p.reused.most = min(p.reused.most+uint64(step)*took(&p.base, id), mostReused(p.spec.Capacity, 2))
+		step := shift(p.fresh, p.demoted)
+		p.reused.most = min(p.reused.most+step*took(&p.base, id), mostReused(p.spec.Capacity, 2))
 		p.demoted--
 	}
 	p.scan.remove(&p.base, p.at, id)
@@ -103,20 +104,19 @@ func (p *cacheus) Insert(id, size uint32) bool {
 	if by != expertNothing {
 		p.recall(id, by)
 	} else {
-		p.count[id] = 0
+		p.count[id] = 1
 	}
 	p.state[id] = expertResident
 	for p.full(size) {
 		p.evict()
 	}
 	p.came(id, size)
-	p.count[id]++
 	p.counts.push(id, p.rank(id))
 	switch {
 	case by != expertNothing:
 		p.reuse(id)
 	case p.scan.n == 0 && p.reused.used+took(&p.base, id) <= p.reused.most: // there is room for all so far
-		p.mark[id] = cacheusReused | cacheusFresh
+		p.mark[id] = cacheusReused
 		p.reused.add(&p.base, p.at, id)
 	default:
 		p.mark[id] = cacheusFresh
@@ -141,15 +141,20 @@ func (p *cacheus) reuse(id uint32) {
 	}
 }
 
+// shift is how many objects the border between the lists moves by: the more, the rarer the mistakes are that it is for.
+func shift(others, these int) uint64 {
+	return max(1, uint64(float64(others)/float64(max(these, 1))+0.5))
+}
+
 // recall takes an object that comes back out of the memory of what an expert threw out.
 func (p *cacheus) recall(id uint32, by uint8) {
 	if by == expertLRU && p.mark[id]&cacheusFresh != 0 {
-		step := uint64(max(1, p.demoted/p.fresh)) * took(&p.base, id)
-		p.reused.most -= min(step, p.reused.most)
 		p.fresh--
+		step := shift(p.demoted, p.fresh) * took(&p.base, id)
+		p.reused.most -= min(step, p.reused.most)
 	}
 	p.past[by].remove(&p.base, p.at, id)
-	p.lru.learn(by, p.rate.now)
+	p.lru.learn(by, p.rate.now, 0.01)
 }
 
 func (p *cacheus) evict() {
@@ -239,8 +244,9 @@ type rate struct {
 }
 
 const (
-	leastRate, mostRate = 0.001, 1
-	patience            = 10 // rounds without success until the rate starts anew
+	leastRate, aboveLeastRate = 0.001, 0.005
+	mostRate, belowMostRate   = 1, 0.9
+	patience                  = 10 // rounds without success until the rate starts anew
 )
 
 func newRate(round int) rate {
@@ -250,8 +256,8 @@ func newRate(round int) rate {
 
 // learn changes the rate after a round with that ratio of hits.
 func (r *rate) learn(ratio float64, dice *rand.Rand) {
-	ratio = math.Round(ratio*1000) / 1000
-	better, step, now := ratio-r.ratio, r.now-r.before, r.now
+	ratio = thousandths(ratio)
+	better, step, now := ratio-r.ratio, thousandths(r.now)-thousandths(r.before), r.now
 	switch success := better * step; {
 	case success > 0:
 		r.now = min(now+math.Abs(now*step), mostRate)
@@ -274,9 +280,16 @@ func (r *rate) fail(worse bool, dice *rand.Rand) {
 	switch {
 	case r.stuck >= patience || r.worse >= patience:
 		r.now, r.stuck, r.worse = r.start, 0, 0
+	case worse && r.now >= mostRate:
+		r.now = belowMostRate
+	case worse && r.now <= leastRate:
+		r.now = aboveLeastRate
 	case worse && dice.IntN(2) == 0:
 		r.now = min(r.now*1.25, mostRate)
 	case worse:
 		r.now = max(r.now*0.75, leastRate)
 	}
 }
+
+// thousandths rounds to three digits.
+func thousandths(x float64) float64 { return math.Round(x*1000) / 1000 }

@@ -124,14 +124,14 @@ func TestRescaleKeepsTheSum(t *testing.T) {
 
 func TestWeightGoesToWhoIsRight(t *testing.T) {
 	w := weight(0.5)
-	w.learn(expertLRU, math.Ln2)
+	w.learn(expertLRU, math.Ln2, 0.01)
 	if math.Abs(float64(w)-1./3) > 1e-12 {
 		t.Errorf("weight of LRU after it lost half = %v, want 1/3", w)
 	}
 	for range 1000 {
-		w.learn(expertLFU, 1)
+		w.learn(expertLFU, 1, 0.01)
 	}
-	if w != 0.999 {
-		t.Errorf("weight of LRU where LFU is always wrong = %v, want 0.999", w)
+	if w != 0.99 {
+		t.Errorf("weight of LRU where LFU is always wrong = %v, want 0.99", w)
 	}
 }

@@ -109,7 +109,7 @@ func (p *lecar) Insert(id, size uint32) bool {
 
 // blame takes weight from an expert for a mistake that many requests ago.
 func (p *lecar) blame(expert uint8, ago uint64) {
-	p.lru.learn(expert, p.rate*math.Pow(p.discount, float64(ago)/float64(p.spec.Capacity)))
+	p.lru.learn(expert, p.rate*math.Pow(p.discount, float64(ago)/float64(p.spec.Capacity)), 0.001)
 }
 
 func (p *lecar) evict() {
@@ -163,15 +163,15 @@ func (w weight) choose(dice *rand.Rand) uint8 {
 	return expertLFU
 }
 
-// learn takes weight from an expert.
-func (w *weight) learn(expert uint8, loss float64) {
+// learn takes weight from an expert, which keeps least.
+func (w *weight) learn(expert uint8, loss, least float64) {
 	lru, lfu := float64(*w), 1-float64(*w)
 	if expert == expertLRU {
 		lru *= math.Exp(-loss)
 	} else {
 		lfu *= math.Exp(-loss)
 	}
-	*w = weight(min(max(lru/(lru+lfu), 0.001), 0.999))
+	*w = weight(min(max(lru/(lru+lfu), least), 1-least))
 }
 
 // newStates returns a state for each object, of which nothing is known.

@@ -1,6 +1,8 @@
 package evict
 
 // lifo throws out what came last: once the cache is full, all but one of its objects stay for ever.
+//
+// E. G. Coffman, P. J. Denning, Operating Systems Theory, Prentice-Hall 1973.
 type lifo struct {
 	base
 	at       nodes

@@ -23,7 +23,7 @@ var policies = [...]Info{
 		build: newLFUDA,
 	},
 	{
-		Name: "lifo", Title: "LIFO", Online: true,
+		Name: "lifo", Title: "LIFO", Paper: "Coffman and Denning, Operating Systems Theory, 1973", Online: true,
 		build: newLIFO,
 	},
 	{

@@ -20,7 +20,8 @@ import (
 // remembered until the halving that makes it zero, the fourth at the latest, or until too many are: those whose count would
 // be zero first are forgotten first then. Results do not depend on that.
 //
-// The window is fixed, or follows a climber.
+// The window is fixed, or follows a climber: G. Einziger, O. Eytan, R. Friedman, B. Manes, Adaptive software cache
+// management, Middleware 2018.
 type wTinyLFU struct {
 	base
 	at                           nodes
