@@ -51,16 +51,16 @@ func BenchmarkGuestPolicy(b *testing.B) {
 		}
 	}
 	native := func(s evict.Spec) (evict.Policy, error) { return evict.New("lru", s) }
-	b.Run("native", func(b *testing.B) { replay(b, t, native) })
+	b.Run("native", func(b *testing.B) { replayTrace(b, t, native) })
 	for _, form := range []string{"batch", "event"} {
-		b.Run(form, func(b *testing.B) { replay(b, t, load(b, false, form)) })
-		b.Run(form+"-unmetered", func(b *testing.B) { replay(b, t, load(b, true, form)) })
+		b.Run(form, func(b *testing.B) { replayTrace(b, t, load(b, false, form)) })
+		b.Run(form+"-unmetered", func(b *testing.B) { replayTrace(b, t, load(b, true, form)) })
 	}
 }
 
-// replay asks for the whole trace in batches as a simulation does, and reports the least time of the processor that a request
+// replayTrace asks for the whole trace in batches as a simulation does, and reports the least time of the processor that a request
 // took of all repetitions.
-func replay(b *testing.B, t *trace.Trace, build func(evict.Spec) (evict.Policy, error)) {
+func replayTrace(b *testing.B, t *trace.Trace, build func(evict.Spec) (evict.Policy, error)) {
 	const batch = 4096
 	hits := make([]uint64, batch/64)
 	least := 0.0
