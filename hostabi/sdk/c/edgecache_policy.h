@@ -27,15 +27,12 @@ typedef struct {
 	uint32_t objects;    // ids go from 0 to objects-1
 	uint32_t most;       // how many can be resident at once
 	uint32_t batch;      // how many requests come in one call at most
-	uint32_t flags;      // EC_SIZES_COUNT
+	uint32_t flags;      // EC_SPEC_BYTES if the capacity is bytes; else every object has size 1
 	uint32_t params_len; // of the parameters, a JSON object of strings: see ec_param
 	uint8_t params[];
 } ec_spec;
 
-// EC_SIZES_COUNT says that the capacity is bytes. Else every object has size 1.
-#define EC_SIZES_COUNT 1
-
-_Static_assert(offsetof(ec_spec, objects) == 16 && offsetof(ec_spec, params) == 36, "layout of ec_spec");
+_Static_assert(offsetof(ec_spec, objects) == EC_SPEC_OBJECTS && offsetof(ec_spec, params) == EC_SPEC_PARAMS, "layout of ec_spec");
 
 // In init: memory, parameters, refusals.
 
@@ -189,6 +186,8 @@ static struct {
 	uint32_t reserved;
 } ec_frame;
 
+_Static_assert(sizeof(ec_victim) == EC_VICTIM_SIZE && offsetof(ec_victim, id) == EC_VICTIM_ID, "layout of ec_victim");
+
 static uint64_t ec_capacity, ec_taken;
 static uint32_t ec_objects;
 static bool ec_sized;
@@ -307,7 +306,7 @@ static struct {
 	uint8_t *call;                    // the call buffer
 	uint32_t size;                    // of it
 	uint8_t *free;                    // what memory has not been given away is from here to its end
-	char why[EC_MIN_BUF];             // the refusal, of said bytes
+	char why[EC_MAX_POLICY_TEXT];             // the refusal, of said bytes
 	uint32_t said;
 } ec_memory;
 
@@ -476,7 +475,7 @@ EC_ONCE bool ec_all_asked(void) {
 
 // ec_open takes what the SDK itself needs.
 EC_ONCE bool ec_open(const ec_spec *spec) {
-	ec_capacity = spec->capacity, ec_objects = spec->objects, ec_sized = spec->flags & EC_SIZES_COUNT;
+	ec_capacity = spec->capacity, ec_objects = spec->objects, ec_sized = spec->flags & EC_SPEC_BYTES;
 	ec_frame.ids = ec_alloc(spec->batch, sizeof *ec_frame.ids);
 	ec_frame.sizes = ec_alloc(spec->batch, sizeof *ec_frame.sizes);
 	ec_frame.hits = ec_alloc(((uint64_t)spec->batch + 31) / 32, sizeof *ec_frame.hits);

@@ -9,7 +9,8 @@
 //!     --extern edgecache=libedgecache.rlib -o guest.wasm guest.rs
 //! ```
 //!
-//! The file can also stand beside guest.rs, which then says `mod edgecache;`, as if it were the crate. A guest:
+//! It can also stand, with edgecache_policy.rs, beside guest.rs, which then says `mod edgecache;`, as if it were the crate.
+//! Eviction policies are written with the module [policy]. Other guests:
 //!
 //! ```text
 //! #![no_std]
@@ -37,6 +38,9 @@ use core::{
     ops::{Deref, Range},
     ptr, slice, str,
 };
+
+#[path = "edgecache_policy.rs"]
+pub mod policy;
 
 // generated from hostabi by make docs: begin
 
@@ -362,7 +366,7 @@ macro_rules! __edgecache_hook {
 
 pub use __edgecache_plugin as plugin;
 #[doc(hidden)]
-pub use {__edgecache_hook as __hook, __edgecache_module as __module};
+pub use {__edgecache_hook as __hook, __edgecache_module as __module, __edgecache_policy_more as __policy_more};
 
 /// What a hook wants done.
 #[derive(Clone, Copy)]
