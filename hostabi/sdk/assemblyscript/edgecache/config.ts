@@ -49,6 +49,11 @@ export function fail(what: string): void {
   if (to) finish(write(to, what));
 }
 
+// refuse makes this the error, about no value, unless there is one.
+export function refuse(what: string): void {
+  if (!errorLen) finish(write(answer(), what));
+}
+
 // failed reports whether there was an error.
 export function failed(): bool { return errorLen != 0; }
 
@@ -134,6 +139,15 @@ export function integer(least: u64, most: u64): u64 {
   const n = read();
   if (n < <f64>least || n > <f64>most || n != floor(n)) failRange("want a whole number from ", least, " to ", most);
   return errorLen ? least : <u64>n;
+}
+
+// quoted reads a whole number from least to most that is written as a string, as parameters of policies are.
+export function quoted(least: u64, most: u64): u64 {
+  value();
+  if (!take(0x22)) failHere("want a string");
+  const n = integer(least, most);
+  if (!take(0x22)) failHere("want the end of the number");
+  return n;
 }
 
 // number reads a number from least to most, written without an exponent. They are not negative.
