@@ -6,7 +6,7 @@ import (
 	"io/fs"
 )
 
-//go:embed c/*.h rust/*.rs go/*.go go/*.s assemblyscript zig/*.zig
+//go:embed c/*.h rust/*.rs go/*.go go/*.s go/policy/*.go assemblyscript zig/*.zig
 var files embed.FS
 
 // Files returns the SDKs: c, rust, go, assemblyscript and zig.
