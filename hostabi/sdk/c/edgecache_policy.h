@@ -451,7 +451,8 @@ EC_ONCE bool ec_param_number(const char *name, uint64_t least, uint64_t most, ui
 	uint64_t n = 0;
 	bool good = *text != 0;
 	for (const char *p = text; *p != 0; p++) {
-		good = good && *p >= '0' && *p <= '9' && !__builtin_mul_overflow(n, 10, &n) && !__builtin_add_overflow(n, *p - '0', &n);
+		good = good && *p >= '0' && *p <= '9' && n < UINT64_MAX / 10;
+		n = n * 10 + (*p - '0');
 	}
 	if (good && n >= least && n <= most) {
 		*value = n;
