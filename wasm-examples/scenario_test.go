@@ -15,7 +15,7 @@ import (
 // written in two languages at least.
 func TestScenarios(t *testing.T) {
 	for _, plugin := range folders(t, ".") {
-		if slices.Contains([]string{"build", "internal", "node_modules", "testdata"}, plugin) {
+		if slices.Contains([]string{"build", "internal", "node_modules", "policies", "testdata"}, plugin) {
 			continue
 		}
 		t.Run(plugin, func(t *testing.T) {

@@ -29,18 +29,23 @@ func (a *app) pluginNewCommand() *cobra.Command {
 		Short: "Make a plugin to begin with: source, manifest, scenario",
 		Long: `Make a plugin to begin with, in a folder of its name if none is given: the source of one that puts keys in lower
 case and a prefix before them, its manifest, a scenario, a README and the language's SDK. It builds and passes its test
-as it is. Nothing that is there is overwritten.`,
-		Example: "  edgecache plugin new mine --lang c && cd mine\n  edgecache plugin build && edgecache plugin test .",
-		Args:    arguments(1, 2, "name"),
+as it is. With --policy it is an eviction policy, an LRU, to be tried by "edgecache sim". Nothing that is there is
+overwritten.`,
+		Example: "  edgecache plugin new mine --lang c && cd mine\n  edgecache plugin build && edgecache plugin test .\n" +
+			"  edgecache plugin new mine --lang rust --policy",
+		Args: arguments(1, 2, "name"),
 	}
 	out := bindFormat(cmd)
 	var l language
 	cmd.Flags().Var(&l, "lang", "language to write it in: as is AssemblyScript")
+	policy := cmd.Flags().Bool("policy", false, "make an eviction policy (not in zig)")
 	if err := cmd.MarkFlagRequired("lang"); err != nil {
 		panic(err) // it is declared above
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		o := project.NewOptions{Name: args[0], Language: l.Language, Dir: args[0], Examples: examples.Sources(), SDK: sdk.Files()}
+		o := project.NewOptions{
+			Name: args[0], Language: l.Language, Policy: *policy, Dir: args[0], Examples: examples.Sources(), SDK: sdk.Files(),
+		}
 		if len(args) > 1 {
 			o.Dir = args[1]
 		}
@@ -59,7 +64,11 @@ as it is. Nothing that is there is overwritten.`,
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(a.err, "Now: cd %s && edgecache plugin build && edgecache plugin test .\n", o.Dir)
+		next := "edgecache plugin test ."
+		if o.Policy {
+			next = "edgecache sim TRACE -p ./" + o.Name + ".wasm,lru -s 10%"
+		}
+		_, err = fmt.Fprintf(a.err, "Now: cd %s && edgecache plugin build && %s\n", o.Dir, next)
 		return err
 	}
 	return cmd

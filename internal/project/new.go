@@ -1,7 +1,7 @@
 package project
 
 import (
-	_ "embed" // for readme.txt
+	_ "embed" // for readme.txt and policy.txt
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,13 +16,16 @@ import (
 	"github.com/edgecache/edgecache/hostabi"
 )
 
-// template is the example that new projects are made from, and sharedC where it has its headers from.
+// template is the example that new plugins are made from, policyTemplate that of new policies, in policyFolder, and sharedC
+// where examples have their headers from.
 const (
-	template = "lowercase"
-	sharedC  = "internal/c"
+	template       = "lowercase"
+	policyTemplate = "lru"
+	policyFolder   = "policies"
+	sharedC        = "internal/c"
 )
 
-// sdkModule is how plugins of this repository import the SDK for Go.
+// sdkModule is how plugins of this repository import the SDK for Go, or a package below it.
 const sdkModule = "github.com/edgecache/edgecache/hostabi/sdk/go"
 
 // goModule is what new modules' paths begin with: a name alone could be one of the standard library's.
@@ -31,18 +34,23 @@ const goModule = "example.com/"
 //go:embed readme.txt
 var readme string
 
+//go:embed policy.txt
+var policyReadme string
+
 // NewOptions say what to make.
 type NewOptions struct {
 	// Name is the plugin's.
 	Name     string
 	Language Language
+	// Policy makes an eviction policy, not a plugin with hooks.
+	Policy bool
 	// Dir is where to make it; it need not exist. "" is a folder of the plugin's name.
 	Dir string
 	// Examples has the example plugins, a folder for each; SDK the SDKs of all languages, a folder for each.
 	Examples, SDK fs.FS
 }
 
-// New makes a project that builds and passes its scenario, and returns the names of its files. It overwrites nothing:
+// New makes a project that builds, and that passes its scenario if it has hooks, and returns the names of its files. It overwrites nothing:
 // either all files are new, or none is written.
 func New(o NewOptions) ([]string, error) {
 	files, err := o.files()
@@ -71,18 +79,33 @@ func New(o NewOptions) ([]string, error) {
 	return names, nil
 }
 
+// template returns the example that the project is made from, and the folder it is in.
+func (o *NewOptions) template() (name, folder string) {
+	if o.Policy {
+		return policyTemplate, path.Join(policyFolder, policyTemplate)
+	}
+	return template, template
+}
+
 // files returns the project's files by their names.
 func (o *NewOptions) files() (map[string][]byte, error) {
 	files := make(map[string][]byte)
-	source, err := fs.Sub(o.Examples, path.Join(template, string(o.Language)))
+	_, folder := o.template()
+	source, err := fs.Sub(o.Examples, path.Join(folder, string(o.Language)))
 	if err != nil {
 		return nil, err
+	}
+	if _, err := fs.Stat(source, "."); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no policy to begin with in %v: C, Rust, Go and AssemblyScript are possible", o.Language)
 	}
 	if err := addAll(files, "", source); err != nil {
 		return nil, err
 	}
-	if files["scenario.txt"], err = fs.ReadFile(o.Examples, path.Join(template, "scenario.txt")); err != nil {
-		return nil, err
+	if !o.Policy {
+		if files["scenario.txt"], err = fs.ReadFile(o.Examples, path.Join(folder, "scenario.txt")); err != nil {
+			return nil, err
+		}
+		files["config.json"] = []byte("{\"prefix\": \"v1:\"}\n")
 	}
 	if err := o.addIncludes(files); err != nil {
 		return nil, err
@@ -97,7 +120,6 @@ func (o *NewOptions) files() (map[string][]byte, error) {
 	if err := addAll(files, sdkFolder, sdk); err != nil {
 		return nil, err
 	}
-	files["config.json"] = []byte("{\"prefix\": \"v1:\"}\n")
 	files["README.md"] = []byte(o.readme())
 	o.addPackage(files)
 	return files, nil
@@ -139,11 +161,12 @@ func (o *NewOptions) addIncludes(files map[string][]byte) error {
 
 // rename gives the example's files, and what they say, the plugin's name.
 func (o *NewOptions) rename(files map[string][]byte) error {
+	template, _ := o.template()
 	heading := regexp.MustCompile(`(?m)^(//!?|#|//go:build wasip1\n\n//) ` + template + `\b`)
 	for _, name := range slices.Collect(maps.Keys(files)) {
 		text := heading.ReplaceAllString(string(files[name]), "${1} "+o.Name)
 		text = strings.NewReplacer(
-			"../README.md", "README.md", `"`+template+`"`, `"`+o.Name+`"`, `"`+sdkModule+`"`, `"`+goModule+o.Name+"/"+sdkFolder+`"`,
+			"../README.md", "README.md", `"`+template+`"`, `"`+o.Name+`"`, `"`+sdkModule, `"`+goModule+o.Name+"/"+sdkFolder,
 		).Replace(text)
 		delete(files, name)
 		files[strings.ReplaceAll(name, template, o.Name)] = []byte(text)
@@ -176,6 +199,10 @@ func (o *NewOptions) readme() string {
 		Rust: "rustc for WebAssembly (`apt-get install rustc libstd-rust-dev-wasm32`)",
 		Go:   "Go 1.24 or later", AssemblyScript: "node 20 or later, and `npm install` once", Zig: "`npm install` once",
 	}
+	text := readme
+	if o.Policy {
+		text = policyReadme
+	}
 	return strings.NewReplacer("NAME", o.Name, "LANGUAGE", o.Language.String(), "SOURCE", source, "TOOLS", tools[o.Language]).
-		Replace(readme)
+		Replace(text)
 }

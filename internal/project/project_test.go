@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/edgecache/edgecache/core/evict"
 	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/hostabi/abitest"
 	"github.com/edgecache/edgecache/internal/scenario"
@@ -218,6 +219,65 @@ func try(t *testing.T, wasm []byte, file string) {
 	}
 	for _, f := range res.Failures {
 		t.Error(f)
+	}
+}
+
+// TestNewPoliciesWork makes and builds one in each language that has policies, and asks it.
+func TestNewPoliciesWork(t *testing.T) {
+	for _, l := range []Language{C, Rust, Go, AssemblyScript} {
+		t.Run(l.String(), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "new")
+			names, err := New(NewOptions{Name: "my-policy.2", Language: l, Policy: true, Dir: dir, Examples: examples, SDK: sdks})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
+				if strings.Contains(name, policyTemplate) {
+					t.Errorf("%s is called after the example", name)
+				}
+			}
+			linkModules(t, dir)
+			var said bytes.Buffer
+			b, err := Build(t.Context(), BuildOptions{Dir: dir, SDK: fstest.MapFS{}, Stderr: &said})
+			if missing, ok := errors.AsType[*MissingError](err); ok {
+				abitest.Missing(t, string(l), missing.Error())
+			}
+			if err != nil || b.Path != filepath.Join(dir, "my-policy.2.wasm") || said.Len() > 0 {
+				t.Fatalf("built %q: %v\n%s", b.Path, err, said.String())
+			}
+			ask(t, b.Wasm, "my-policy.2")
+		})
+	}
+}
+
+// ask asks a policy that must be LRU for three objects in a cache of two.
+func ask(t *testing.T, wasm []byte, name string) {
+	t.Helper()
+	host, err := plugins.NewHost(t.Context(), plugins.HostOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := host.LoadPolicy(t.Context(), plugins.Source{Wasm: wasm})
+	if err != nil || m.Name() != name {
+		t.Fatal(m.Name(), err)
+	}
+	p, err := m.New(evict.Spec{Objects: 3, Capacity: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits := []uint64{0}
+	if misses := p.Replay([]uint32{0, 1, 0, 2, 0, 1}, nil, hits); misses != 4 || hits[0] != 0b010100 {
+		t.Errorf("%d misses and the hits %b, want 4 and 10100", misses, hits[0])
+	}
+	if err := errors.Join(p.Err(), p.Close(), m.Close(t.Context()), host.Close(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNewPolicyRefusesZig(t *testing.T) {
+	_, err := New(NewOptions{Name: "mine", Language: Zig, Policy: true, Dir: t.TempDir(), Examples: examples, SDK: sdks})
+	if err == nil || !strings.Contains(err.Error(), "no policy to begin with in Zig") {
+		t.Errorf("New = %v, want an error", err)
 	}
 }
 

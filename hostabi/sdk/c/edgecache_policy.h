@@ -381,7 +381,7 @@ EC_ONCE uint8_t *ec_escaped(const uint8_t **from, uint8_t *to) {
 		*from += 6;
 	}
 	uint32_t more = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
-	*to++ = more == 0 ? u : (0xf00 >> more & 0xff) | u >> 6 * more;
+	*to++ = more == 0 ? u : 0xff00 >> (more + 1) | u >> 6 * more;
 	while (more-- > 0) *to++ = 0x80 | (u >> 6 * more & 0x3f);
 	return to;
 }

@@ -57,6 +57,9 @@ export function refuse(what: string): void {
 // failed reports whether there was an error.
 export function failed(): bool { return errorLen != 0; }
 
+// ended reports whether all has been read.
+export function ended(): bool { return at == end; }
+
 // object begins an object, whose fields are to be read with field.
 export function object(): void {
   value();

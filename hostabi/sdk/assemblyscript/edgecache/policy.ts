@@ -164,7 +164,7 @@ export function ec_policy_init(len: u32): usize {
   config.open(params);
   // @ts-ignore: global
   if (reserve(batch) && !init()) config.refuse("init returned false");
-  while (config.field()) config.unknown("others");
+  while (!config.ended() && config.field()) config.unknown("others");
   const refused = config.close();
   if (!refused) return FRAME;
   memory.copy(spec, key(), refused);
