@@ -3,6 +3,7 @@ package project
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -245,33 +246,52 @@ func TestNewPoliciesWork(t *testing.T) {
 			if err != nil || b.Path != filepath.Join(dir, "my-policy.2.wasm") || said.Len() > 0 {
 				t.Fatalf("built %q: %v\n%s", b.Path, err, said.String())
 			}
-			ask(t, b.Wasm, "my-policy.2")
+			ask(t, b.Wasm)
 		})
 	}
 }
 
 // ask asks a policy that must be LRU for three objects in a cache of two.
-func ask(t *testing.T, wasm []byte, name string) {
+func ask(t *testing.T, wasm []byte) {
+	t.Helper()
+	manifest, _, err := hostabi.ReadManifest(wasm)
+	if m, wrong := hostabi.ParseManifest(manifest); err != nil || wrong != nil || m.Name != "my-policy.2" {
+		t.Errorf("the manifest is %s, %v, %v", manifest, err, wrong)
+	}
+	p := newPolicy(t, wasm, evict.Spec{Objects: 3, Capacity: 2})
+	hits := []uint64{0}
+	if misses := p.Replay([]uint32{0, 1, 0, 2, 0, 1}, nil, hits); misses != 4 || hits[0] != 0b010100 || p.Err() != nil {
+		t.Errorf("%d misses and the hits %b, %v, want 4 and 10100", misses, hits[0], p.Err())
+	}
+}
+
+// newPolicy makes a policy that is closed with the test.
+func newPolicy(t *testing.T, wasm []byte, s evict.Spec) plugins.PolicyCache {
 	t.Helper()
 	host, err := plugins.NewHost(t.Context(), plugins.HostOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx := context.Background()
+	t.Cleanup(func() {
+		if err := host.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 	m, err := host.LoadPolicy(t.Context(), plugins.Source{Wasm: wasm})
-	if err != nil || m.Name() != name {
-		t.Fatal(m.Name(), err)
-	}
-	p, err := m.New(evict.Spec{Objects: 3, Capacity: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	hits := []uint64{0}
-	if misses := p.Replay([]uint32{0, 1, 0, 2, 0, 1}, nil, hits); misses != 4 || hits[0] != 0b010100 {
-		t.Errorf("%d misses and the hits %b, want 4 and 10100", misses, hits[0])
+	p, err := m.New(s)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := errors.Join(p.Err(), p.Close(), m.Close(t.Context()), host.Close(t.Context())); err != nil {
-		t.Error(err)
-	}
+	t.Cleanup(func() {
+		if err := errors.Join(p.Close(), m.Close(ctx)); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }
 
 func TestNewPolicyRefusesZig(t *testing.T) {
