@@ -95,7 +95,7 @@ func TestPoliciesAreTheSame(t *testing.T) {
 			{Capacity: 100_000, Bytes: true},
 			{Capacity: 1 << 40, Bytes: true},
 		} {
-			ids, sizes := popular(uint64(s.Capacity), s.Bytes)
+			ids, sizes := popular(s.Capacity, s.Bytes)
 			s.Objects = traceObjects
 			want := replayed(t, ids, sizes, s, func(s evict.Spec) evict.Policy { return oracle(t, name, s) })
 			for _, form := range forms {

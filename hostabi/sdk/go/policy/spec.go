@@ -101,10 +101,10 @@ func readString(text string) (s, rest string, ok bool) {
 	}
 	var b []byte
 	for i := 1; i < len(text); {
-		switch c := text[i]; {
-		case c == '"':
+		switch c := text[i]; c {
+		case '"':
 			return string(b), text[i+1:], true
-		case c == '\\':
+		case '\\':
 			u, n := escaped(text[i:])
 			if n == 0 {
 				return "", "", false
