@@ -32,6 +32,7 @@ type engine struct {
 	keyHash    func(prefix, key string) uint64
 	counters   *counters
 	ring       *ring
+	sampler    *sampler // nil: none
 	keys       *keyTable
 	calls      sync.Pool // of *call
 	versions   versionClock
@@ -70,6 +71,9 @@ func New(o Options) (*Cache, error) {
 	}
 	if err := e.instrument(o.TracerProvider, o.MeterProvider); err != nil {
 		return nil, fmt.Errorf("core: metrics: %w", err)
+	}
+	if e.sampler, err = newSampler(o.Sampler, e.counters); err != nil {
+		return nil, err
 	}
 	e.ring = newRing(e.counters)
 	e.ring.replace(t.observers)
@@ -122,6 +126,9 @@ func (c *Cache) Do(ctx context.Context, cmd *Command, res *Result) error {
 			c.full(ctx, cmd, res, t, traced)
 		} else {
 			e.run(ctx, cmd, res)
+		}
+		if s := e.sampler; s != nil && s.ops.Has(cmd.Op) {
+			s.tell(cmd, res)
 		}
 	}
 	e.count(cmd, res)
@@ -225,7 +232,8 @@ var errSlow = errors.New("not answered by the nearest tier alone")
 // It does what Do would, less what a hit does not need.
 func (c *Cache) quickGet(ctx context.Context, key string) (*Entry, error) {
 	e := c.engine
-	if e.near == nil || c.ns.prefix != "" || len(key) > e.maxKey || e.table.Load().ops.Has(OpGet) {
+	if e.near == nil || c.ns.prefix != "" || len(key) > e.maxKey || e.table.Load().ops.Has(OpGet) ||
+		e.sampler != nil && e.sampler.wants(OpGet, c.ns.id, key) {
 		return nil, errSlow
 	}
 	entry, err := e.near.Get(ctx, key)
@@ -284,6 +292,7 @@ func (c *Cache) Close() error {
 	e.closing.Do(func() {
 		e.loads.Wait()
 		e.ring.close()
+		e.sampler.close()
 		errs := []error{e.metrics.close()}
 		for _, t := range e.tiers {
 			errs = append(errs, t.wrap(t.Backend.Close()))

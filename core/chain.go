@@ -118,7 +118,10 @@ func (e *engine) install(hooks []Hook, observers, watchers []Observer) (old *tab
 }
 
 // Flush hands all events of commands that have ended to the observers, and returns when those are done with them.
-func (c *Cache) Flush() { c.engine.ring.flush() }
+func (c *Cache) Flush() {
+	c.engine.ring.flush()
+	c.engine.sampler.flush()
+}
 
 // full is Do for a command that hooks, observers or a trace wait for.
 func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, traced bool) {

@@ -1,6 +1,9 @@
 package core
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // Hook runs inside commands and may change them. It must be safe for concurrent use.
 //
@@ -47,6 +50,11 @@ type ObserverSpec struct {
 	Clock bool
 	// KeyHash asks for Event.KeyHash.
 	KeyHash bool
+	// Sample is for Options.Sampler alone: it is told only of keys whose hash has a zero wherever the mask has a one, so that
+	// 1<<k - 1 is one key in 1<<k, and a larger mask leaves some of these. The observer may change it at any time. Its events
+	// have a KeyHash of their own, with which they were chosen, a Size that counts the key as stored, too, and neither Time
+	// nor Elapsed, whatever Clock and KeyHash say.
+	Sample *atomic.Uint64
 }
 
 // Event is what observers are told: one for each key of a command. Its layout, little-endian, is that of the guest ABI

@@ -18,6 +18,9 @@ type Options struct {
 	// Hooks and Observers are those to begin with; Cache.SetHooks replaces them later.
 	Hooks     []Hook
 	Observers []Observer
+	// Sampler is an observer of a sample of the keys (ObserverSpec.Sample), which stays whatever SetHooks puts in place.
+	// Commands on other keys are not slower for it than a hash takes, and still need no lock of ours. nil is none.
+	Sampler Observer
 	// TTL is what DefaultTTL means. 0 is no expiry.
 	TTL time.Duration
 	// Jitter is what Command.Jitter 0 means: the share, from 0 to 1, of a time to live that chance may take off.

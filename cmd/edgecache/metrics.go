@@ -34,6 +34,13 @@ func (m *instruments) gauge(name, unit, text string) metric.Int64ObservableUpDow
 	return g
 }
 
+// ratio is a gauge of what is no whole number.
+func (m *instruments) ratio(name, text string) metric.Float64ObservableUpDownCounter {
+	g, err := m.Float64ObservableUpDownCounter(name, metric.WithUnit("1"), metric.WithDescription(text))
+	m.errs, m.all = append(m.errs, err), append(m.all, g)
+	return g
+}
+
 // observe calls back whenever somebody collects.
 func (m *instruments) observe(callback func(metric.Observer)) error {
 	if err := errors.Join(m.errs...); err != nil {

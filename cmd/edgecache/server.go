@@ -59,6 +59,9 @@ func (s *server) stop(ctx context.Context) error {
 	if s.cache != nil {
 		errs = append(errs, s.cache.Close())
 	}
+	if s.shadow != nil {
+		errs = append(errs, s.shadow.Close())
+	}
 	if s.policy != nil {
 		errs = append(errs, s.policy.Close(ctx))
 	}

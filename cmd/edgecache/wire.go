@@ -18,6 +18,7 @@ import (
 	"github.com/edgecache/edgecache/frontends/resp"
 	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/internal/telemetry"
+	"github.com/edgecache/edgecache/observers/shadow"
 	"github.com/edgecache/edgecache/plugins"
 	"github.com/edgecache/edgecache/plugins/set"
 )
@@ -30,6 +31,7 @@ type server struct {
 
 	telemetry *telemetry.Telemetry
 	tiers     []core.Tier
+	shadow    *shadow.Shadow // nil where there shall be none
 	cache     *core.Cache
 	host      *plugins.Host         // nil where nothing is a guest
 	policy    *plugins.PolicyModule // nil where no guest evicts
@@ -103,10 +105,18 @@ func (s *server) wireCache(ctx context.Context) error {
 		return err
 	}
 	s.tiers = tiers
-	s.cache, err = core.New(core.Options{
+	o := core.Options{
 		Tiers: tiers, TracerProvider: s.telemetry.TracerProvider(), MeterProvider: s.telemetry.MeterProvider(), Logger: s.logger,
 		KeyHash: keyHash(s.settings.CaptureSalt),
-	})
+	}
+	var reads readCount
+	if s.shadow, err = newShadow(s.settings, reads.read); err == nil {
+		if s.shadow != nil {
+			o.Sampler = s.shadow
+		}
+		s.cache, err = core.New(o)
+	}
+	reads.of(s.cache)
 	if err != nil {
 		for _, t := range tiers {
 			err = errors.Join(err, t.Backend.Close())
@@ -190,6 +200,11 @@ func (s *server) wirePlugins(ctx context.Context) error {
 }
 
 func (s *server) wireMetrics(context.Context) error {
+	if s.shadow != nil {
+		if err := observeShadow(s.telemetry.MeterProvider(), s.shadow.Report); err != nil {
+			return err
+		}
+	}
 	return observePlugins(s.telemetry.MeterProvider(), s.allPlugins)
 }
 
@@ -225,6 +240,12 @@ func (s *server) wireAdmin(context.Context) error {
 	}
 	if s.plugins != nil {
 		o.Manager = manager{s.plugins}
+	}
+	if s.shadow != nil {
+		o.Advise = func(ctx context.Context) (any, error) {
+			s.cache.Flush()
+			return s.shadow.Report(ctx)
+		}
 	}
 	if s.resp != nil {
 		o.RESP = func() admin.RESP { return admin.RESP(s.resp.Stats()) }

@@ -4,6 +4,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
@@ -41,6 +42,8 @@ type Options struct {
 	Logger *slog.Logger
 	// RESP returns the figures of the RESP frontend. nil is none.
 	RESP func() RESP
+	// Advise returns what GET /advise answers, as JSON. nil says there that nothing is known.
+	Advise func(ctx context.Context) (any, error)
 	// PProf serves profiles under /debug/pprof/, which also tell the command line.
 	PProf bool
 }
@@ -74,6 +77,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, health{Status: "alive"}) })
 	mux.HandleFunc("GET /readyz", o.serveReady)
 	mux.HandleFunc("GET /stats", o.serveStats)
+	mux.HandleFunc("GET /advise", o.serveAdvise)
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
@@ -105,6 +109,20 @@ func Server(h http.Handler) *http.Server {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
+}
+
+// serveAdvise answers what other policies and sizes would do.
+func (o Options) serveAdvise(w http.ResponseWriter, q *http.Request) {
+	if o.Advise == nil {
+		writeError(w, http.StatusNotFound, errors.New("there are no shadow caches: start the server with --shadow on"))
+		return
+	}
+	body, err := o.Advise(q.Context())
+	if err != nil {
+		writeError(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
 }
 
 // health is the body of /livez and /readyz.

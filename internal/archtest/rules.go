@@ -56,6 +56,7 @@ func House() []Rule {
 			Others: []string{"oras.land/oras-go/v2/...", "github.com/opencontainers/image-spec/specs-go/..."},
 		},
 		{Path: "plugins/signing", Others: []string{"aead.dev/minisign"}},
+		{Path: "observers/shadow", Ours: []string{"core", "core/evict"}},
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},
 		{Path: "backends/internal/keyscan", Ours: []string{"core"}},
@@ -95,6 +96,11 @@ func House() []Rule {
 			},
 			Ours:   []string{"core", "hostabi", "hostabi/sdk", "internal/atomicfile", "internal/config", "internal/pluginbench", "internal/project", "internal/scenario", "plugins", "wasm-examples"},
 			Others: []string{"github.com/spf13/cobra"},
+		},
+		{
+			Path: "cmd/edgecache", Files: []string{"advise.go", "shadow.go"},
+			Ours:   []string{"backends/memory", "core", "internal/config", "observers/shadow"},
+			Others: with("github.com/spf13/cobra"), HTTP: true,
 		},
 		{
 			Path: "cmd/edgecache", Files: []string{"sim_command.go", "sim_progress.go"},

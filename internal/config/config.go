@@ -44,6 +44,10 @@ type Run struct {
 	PluginTimeout time.Duration
 	// DebugPlugins runs plugins without fuel and timeout.
 	DebugPlugins bool
+	// Shadow runs shadow caches, which compare ShadowPolicies, nil for the usual ones, at ShadowSizes, multiples of MaxMemory.
+	Shadow         bool
+	ShadowPolicies []string
+	ShadowSizes    []float64
 	// Values says in which form the remote tier stores values.
 	Values string
 	// Capture is the file that what is asked for is recorded in, "" for none. CaptureOps are what counts as asking.
@@ -87,6 +91,7 @@ const (
 func NewRun() *Run {
 	return &Run{
 		RESP: "127.0.0.1:6380", Admin: "127.0.0.1:9380", MaxMemory: 256 << 20, Policy: DefaultPolicy, L1TTL: 5 * time.Second,
+		Shadow: true, ShadowSizes: []float64{0.5, 1, 2},
 		PluginCache: Auto, PluginTimeout: 100 * time.Millisecond, Values: ValuesRaw, LogLevel: slog.LevelInfo,
 		CaptureOps: CaptureReads,
 	}
@@ -95,7 +100,7 @@ func NewRun() *Run {
 // Bind declares every setting on fs, with what r holds as the default.
 func (r *Run) Bind(fs *pflag.FlagSet) {
 	BindRESP(fs, &r.RESP, "`host:port` for Redis clients, or \"off\"")
-	BindAdmin(fs, &r.Admin, "`host:port` of /metrics /livez /readyz /stats /plugins, or \"off\"")
+	BindAdmin(fs, &r.Admin, "`host:port` of /metrics /livez /readyz /stats /advise /plugins, or \"off\"")
 	BindAdminToken(fs, &r.AdminToken, "`token` that /plugins and profiles ask for on the admin address; without one plugins can be changed from this machine alone, and not be granted anything there. Better given by the variable, since command lines can be seen")
 	BindPassword(fs, &r.Password, "`password` that Redis clients must give; without one only those on this machine are let in")
 	bind(fs, "max-memory", "most `bytes` that the memory tier holds, keys and values counted", &r.MaxMemory, parseSize, formatSize)
@@ -109,6 +114,9 @@ func (r *Run) Bind(fs *pflag.FlagSet) {
 	bind(fs, "plugin-cache", "`folder` of compiled plugins, which makes the next start quick; \"auto\" is edgecache in the user's cache folder, \"off\" is none", &r.PluginCache, parseFolder, text)
 	bind(fs, "plugin-timeout", "longest `time` that a plugin may take for a command or a batch of events, from 1ms; fuel stops most that do not end much earlier", &r.PluginTimeout, parseCallTime, time.Duration.String)
 	bindSwitch(fs, "debug-plugins", "run plugins without fuel and timeout, with lines of source in traces where modules have them: one that does not end then hangs the process", &r.DebugPlugins)
+	bind(fs, "shadow", "`on` or off: caches without values that follow a sample of the traffic and tell \"edgecache advise\" what other policies and sizes would miss", &r.Shadow, parseOnOff, formatOnOff)
+	bind(fs, "shadow-policies", "eviction `policies` to compare, separated by commas (default: those that win most often)", &r.ShadowPolicies, parsePolicies, joined)
+	bind(fs, "shadow-sizes", "`sizes` to compare, as multiples of --max-memory, separated by commas", &r.ShadowSizes, parseFactors, formatFactors)
 	bind(fs, "values", "`form` of values in the remote tier: raw, which every client of that store can read, or envelope, which adds version, flags and a checksum", &r.Values, parseValues, text)
 	bind(fs, "capture", "`file` that what clients ask for is recorded in as a trace, .zst at the end; a file that is there stays, and another has a number", &r.Capture, parseCapture, text)
 	BindCaptureOps(fs, "capture-ops", &r.CaptureOps)
@@ -160,6 +168,8 @@ func (r *Run) Validate() error {
 		return errors.New("--no-plugins and --grant are both set: leave one of them out")
 	case r.NoPlugins && r.DebugPlugins:
 		return errors.New("--no-plugins and --debug-plugins are both set: leave one of them out")
+	case !r.Shadow && len(r.ShadowPolicies) > 0:
+		return errors.New("--shadow is off and --shadow-policies is set: leave one of them out")
 	case r.RESP == Off && r.Admin == Off:
 		return errors.New("--resp and --admin are both off: nothing would listen: give one of them an address")
 	case r.Values == ValuesEnvelope && r.Redis == "" && len(r.Memcached) == 0:

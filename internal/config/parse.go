@@ -221,6 +221,63 @@ func parseBool(given string) (bool, error) {
 	return b, nil
 }
 
+func parseOnOff(given string) (bool, error) {
+	switch given {
+	case "on", "true":
+		return true, nil
+	case Off, "false":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%q is neither on nor off", given)
+	}
+}
+
+func formatOnOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return Off
+}
+
+// parsePolicies reads a list of policies. What has a = and no colon is a further parameter of the one before.
+func parsePolicies(given string) ([]string, error) {
+	var all []string
+	for word := range strings.SplitSeq(given, ",") {
+		word = strings.TrimSpace(word)
+		last := len(all) - 1
+		switch {
+		case word == "":
+			return nil, fmt.Errorf("%q is no list of policies: lru,sieve,... is wanted", given)
+		case last >= 0 && strings.Contains(all[last], ":") && strings.Contains(word, "=") && !strings.Contains(word, ":"):
+			all[last] += "," + word
+		default:
+			all = append(all, word)
+		}
+	}
+	return all, nil
+}
+
+// parseFactors reads a list of sizes as multiples of another.
+func parseFactors(given string) ([]float64, error) {
+	var all []float64
+	for word := range strings.SplitSeq(given, ",") {
+		f, err := strconv.ParseFloat(strings.TrimSpace(word), 64)
+		if err != nil || !(f >= 0.01 && f <= 100) {
+			return nil, fmt.Errorf("%q is no list of sizes: numbers from 0.01 to 100 with commas between them are wanted", given)
+		}
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+func formatFactors(factors []float64) string {
+	words := make([]string, len(factors))
+	for i, f := range factors {
+		words[i] = strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	return strings.Join(words, ",")
+}
+
 func parseFolder(given string) (string, error) {
 	if given == "" {
 		return "", errors.New(`a folder, "auto" or "off" is wanted`)

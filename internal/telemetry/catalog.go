@@ -27,6 +27,7 @@ const (
 // Catalog returns every metric of the program, in the order of docs/METRICS.md.
 func Catalog() []Metric {
 	tier, plugin, named, to := []string{"tier"}, []string{"plugin"}, []string{"plugin", "name"}, []string{"to"}
+	shadow := []string{"policy", "size"}
 	return []Metric{
 		{"edgecache.commands", Counter, "{command}", []string{"op", "outcome"}, "Commands by operation and outcome."},
 		{"edgecache.load.collapsed", Counter, "{command}", nil, "Reads that joined another's load of the same key."},
@@ -56,6 +57,13 @@ func Catalog() []Metric {
 		{"edgecache.plugin.gauge", Gauge, "1", named, "A gauge that a guest defined."},
 		{"edgecache.plugin.histogram.count", Counter, "1", named, "Values that a guest recorded in a histogram it defined."},
 		{"edgecache.plugin.histogram.sum", Counter, "1", named, "The sum of these values."},
+		{"edgecache.shadow.ready", Gauge, "1", nil, "1 once the figures of shadow caches are of enough traffic, else 0."},
+		{"edgecache.shadow.miss_ratio", Gauge, "1", shadow, "Share of reads that a policy would miss at a size, which is a multiple of the memory tier's."},
+		{"edgecache.shadow.byte_miss_ratio", Gauge, "1", shadow, "Share of the bytes read that it would miss."},
+		{"edgecache.shadow.objects", Gauge, "{object}", nil, "Objects that shadow caches look at."},
+		{"edgecache.shadow.lost", Counter, "{event}", nil, "Sampled events that were not looked at, since there were too many at once."},
+		{"edgecache.advise.gain", Gauge, "1", shadow, "How much less, of all reads, is missed with what is advised; 0 for what there is."},
+		{"edgecache.advise.gain_band", Gauge, "1", shadow, "How far that may be off, by about two standard errors."},
 		{"edgecache.resp.connections", Gauge, "{connection}", nil, "Open connections of Redis clients."},
 		{"edgecache.resp.accepted", Counter, "{connection}", nil, "Connections that Redis clients made."},
 		{"edgecache.resp.refused", Counter, "{connection}", nil, "Connections that were sent away: too many, or not allowed in."},
