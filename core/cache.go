@@ -232,8 +232,10 @@ var errSlow = errors.New("not answered by the nearest tier alone")
 // It does what Do would, less what a hit does not need.
 func (c *Cache) quickGet(ctx context.Context, key string) (*Entry, error) {
 	e := c.engine
-	if e.near == nil || c.ns.prefix != "" || len(key) > e.maxKey || e.table.Load().ops.Has(OpGet) ||
-		e.sampler != nil && e.sampler.wants(OpGet, c.ns.id, key) {
+	if e.near == nil || c.ns.prefix != "" || len(key) > e.maxKey || e.table.Load().ops.Has(OpGet) {
+		return nil, errSlow
+	}
+	if s := e.sampler; s != nil && s.ops.Has(OpGet) && s.wants(c.ns.id, key) {
 		return nil, errSlow
 	}
 	entry, err := e.near.Get(ctx, key)

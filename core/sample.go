@@ -33,10 +33,8 @@ func newSampler(o Observer, c *counters) (*sampler, error) {
 	return s, nil
 }
 
-// wants reports whether a command of op on that key is in the sample.
-func (s *sampler) wants(op Op, namespace uint16, key string) bool {
-	return s.ops.Has(op) && s.hash(namespace, key)&s.mask.Load() == 0
-}
+// wants reports whether a key is in the sample.
+func (s *sampler) wants(namespace uint16, key string) bool { return s.hash(namespace, key)&s.mask.Load() == 0 }
 
 // tell leaves an event for each of the command's keys that is in the sample.
 func (s *sampler) tell(cmd *Command, res *Result) {
@@ -105,11 +103,12 @@ func (s *sampler) hash(namespace uint16, key string) uint64 {
 	case n > 32:
 		return hashLong(seed, key)
 	case n > 16:
-		x := fold(le64(key, 0)^seed, le64(key, 8)^wy1)
-		y := fold(le64(key, n-16)^seed, le64(key, n-8)^wy2)
+		first, last := key[:16], key[n-16:]
+		x := fold(le64(first, 0)^seed, le64(first, 8)^wy1)
+		y := fold(le64(last, 0)^seed, le64(last, 8)^wy2)
 		return fold(x^wy0^uint64(n), y^wy1)
 	case n >= 8:
-		return end(le64(key, 0)^seed, le64(key, n-8)^wy1, n)
+		return end(le64(key, 0)^seed, le64(key[n-8:], 0)^wy1, n)
 	default:
 		var b [8]byte
 		copy(b[:], key)

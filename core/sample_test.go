@@ -19,7 +19,7 @@ func (o *sampled) Observe(events []core.Event) { o.events = append(o.events, eve
 
 func TestSamplerNeedsASample(t *testing.T) {
 	o := oneTier(t)
-	defer o.Tiers[0].Backend.Close() //nolint:errcheck // nothing came of it
+	defer o.Tiers[0].Backend.Close()
 	o.Sampler = &sampled{}
 	if _, err := core.New(o); err == nil {
 		t.Error("an observer without a sample is taken")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 )
 
@@ -78,5 +79,29 @@ func TestSampleHashTellsKeysApart(t *testing.T) {
 				seen[h] = name
 			}
 		}
+	}
+}
+
+// BenchmarkSampler is what a command on a key that is not in the sample pays.
+func BenchmarkSampler(b *testing.B) {
+	for _, n := range []int{8, 16, 32, 64} {
+		b.Run(fmt.Sprintf("key=%d", n), func(b *testing.B) {
+			s := sampler{seed: rand.Uint64(), mask: new(atomic.Uint64)}
+			s.mask.Store(1<<20 - 1)
+			keys := make([]string, 1024)
+			for i := range keys {
+				keys[i] = fmt.Sprintf("%0*d", n, i)
+			}
+			i, told := 0, 0
+			for b.Loop() {
+				if s.wants(0, keys[i&1023]) {
+					told++
+				}
+				i++
+			}
+			if told > i/2 {
+				b.Fatal("all keys are in the sample")
+			}
+		})
 	}
 }

@@ -85,7 +85,7 @@ func observe(t *testing.T, tr *trace.Trace, o Options) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // it returns none
+	defer s.Close()
 	backend, err := memory.New(memory.Options{MaxBytes: max(o.Bytes, 1<<20), MaxEntryBytes: max(o.Bytes, 1<<20)})
 	if err != nil {
 		t.Fatal(err)
