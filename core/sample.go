@@ -34,7 +34,9 @@ func newSampler(o Observer, c *counters) (*sampler, error) {
 }
 
 // wants reports whether a key is in the sample.
-func (s *sampler) wants(namespace uint16, key string) bool { return s.hash(namespace, key)&s.mask.Load() == 0 }
+func (s *sampler) wants(namespace uint16, key string) bool {
+	return s.hash(namespace, key)&s.mask.Load() == 0
+}
 
 // tell leaves an event for each of the command's keys that is in the sample.
 func (s *sampler) tell(cmd *Command, res *Result) {

@@ -99,8 +99,12 @@ func TestAdviseWithoutShadow(t *testing.T) {
 		t.Errorf("status %d, %q", r.code, r.errOut)
 	}
 	for _, args := range [][]string{
-		{"run", "--shadow", "maybe"}, {"run", "--shadow-policies", "opt"}, {"run", "--shadow-policies", "lur"},
-		{"run", "--shadow-sizes", "0"}, {"run", "--shadow", "off", "--shadow-policies", "lru"}, {"run", "--shadow-policies", "lru,,arc"},
+		{"run", "--shadow", "maybe"},
+		{"run", "--shadow-policies", "opt"},
+		{"run", "--shadow-policies", "lur"},
+		{"run", "--shadow-sizes", "0"},
+		{"run", "--shadow", "off", "--shadow-policies", "lru"},
+		{"run", "--shadow-policies", "lru,,arc"},
 	} {
 		if r := edgecache(t, map[string]string{"EDGECACHE_RESP": "127.0.0.1:0", "EDGECACHE_ADMIN": "127.0.0.1:0"}, "", args...); r.code != 2 {
 			t.Errorf("%q: status %d, want 2: %s", args, r.code, r.errOut)

@@ -24,6 +24,9 @@ func newShadow(settings *config.Run, reads func() uint64) (*shadow.Shadow, error
 		Policies: settings.ShadowPolicies, Sizes: settings.ShadowSizes, Bytes: settings.MaxMemory, Overhead: memory.EntryOverhead,
 		Reads: reads,
 	}
+	if settings.Policy != config.DefaultPolicy {
+		o.Current = settings.Policy
+	}
 	if settings.Redis != "" || len(settings.Memcached) > 0 {
 		o.MaxTTL = settings.L1TTL
 	}

@@ -161,13 +161,13 @@ func TestAccuracy(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		load  func(t *testing.T) *trace.Trace
-		shift uint // leaves 8192 objects or more
+		shift uint // leaves 8192 objects or more, of P3 as many as there are on live traffic
 	}{
 		{"zipf and scan", func(*testing.T) *trace.Trace { return zipfAndScan() }, 3},
-		{"OLTP", func(t *testing.T) *trace.Trace { return loadTrace(t, "arc.OLTP.lis.zst") }, 4},
+		{"OLTP", func(t *testing.T) *trace.Trace { return loadTrace(t, "arc.OLTP.lis.zst") }, 3},
 		{"cloudphysics", func(t *testing.T) *trace.Trace { return loadTrace(t, "cloudPhysicsIO.csv") }, 2},
-		{"scarab", func(t *testing.T) *trace.Trace { return loadTrace(t, "scarab-recs.trace.xz") }, 4},
-		{"P3", func(t *testing.T) *trace.Trace { return loadTrace(t, "arc.P3.lis.zst") }, 6},
+		{"scarab", func(t *testing.T) *trace.Trace { return loadTrace(t, "scarab-recs.trace.xz") }, 3},
+		{"P3", func(t *testing.T) *trace.Trace { return loadTrace(t, "arc.P3.lis.zst") }, 4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if testing.Short() && tt.name != "zipf and scan" {
@@ -208,7 +208,7 @@ func compare(t *testing.T, r *Report, want map[string]*sim.Result) {
 		if math.Abs(off) > c.Miss.Band {
 			outside++
 		}
-		if math.Abs(off) > max(tolerance, 1.25*c.Miss.Band) || math.Abs(offBytes) > max(tolerance, 1.25*c.ByteMiss.Band) {
+		if math.Abs(off) > max(tolerance, 1.5*c.Miss.Band) || math.Abs(offBytes) > max(tolerance, 1.5*c.ByteMiss.Band) {
 			t.Errorf("%s at %v: miss ratio %.4f ± %.4f, want %.4f; bytes %.4f ± %.4f, want %.4f", c.Policy, c.Factor,
 				c.Miss.Ratio, c.Miss.Band, w.MissRatio, c.ByteMiss.Ratio, c.ByteMiss.Band, w.ByteMissRatio)
 		}

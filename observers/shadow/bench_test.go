@@ -33,7 +33,7 @@ type contender struct {
 // hash and a comparison, and with 15 shadow caches at several rates. It reports the processor time of each Get, and what it
 // is more than without; of all turns the median.
 func BenchmarkGet(b *testing.B) {
-	const objects, turn = 1 << 12, 1 << 17
+	const objects, turn = 1 << 12, 1 << 19
 	tier, err := memory.New(memory.Options{MaxBytes: 256 << 20})
 	if err != nil {
 		b.Fatal(err)
