@@ -52,7 +52,7 @@ func TestAdvise(t *testing.T) {
 // traffic reads and writes until the server has advice, and returns that.
 func traffic(t *testing.T, p *process) *shadow.Report {
 	t.Helper()
-	const objects, most = 40_000, 200
+	const objects, most = 40_000, 400
 	c := p.client(t)
 	z := rand.NewZipf(rand.New(rand.NewPCG(1, 2)), 1.02, 100, objects-1)
 	value := strings.Repeat("v", 100)

@@ -39,10 +39,12 @@ type live struct {
 	filled bool // caches are full, or as full as they become
 	seen   int  // sampled reads since the caches were built
 	folded int  // epochs that ended since filled
+
+	patience int // see minPatience
 }
 
 func newLive(o Options, mask *atomic.Uint64, lost *atomic.Uint64) (*live, error) {
-	l := &live{o: &o, mask: mask, lost: lost, objects: newObjects(maxObjects), batch: newBatch(), filled: o.whole}
+	l := &live{o: &o, mask: mask, lost: lost, objects: newObjects(maxObjects), batch: newBatch(), filled: o.whole, patience: minPatience}
 	for _, name := range o.Policies {
 		for _, factor := range o.Sizes {
 			l.caches = append(l.caches, &cache{name: name, factor: factor})
@@ -78,13 +80,12 @@ func (l *live) release() {
 // take looks at events.
 func (l *live) take(events []core.Event) {
 	l.now = time.Now().UnixMilli()
-	l.cost.start()
 	for i := range events {
 		if ev := &events[i]; ev.KeyHash&l.mask.Load() == 0 { // it may have been sent at a higher rate
 			l.event(ev)
 		}
 	}
-	l.cost.add(len(events))
+	l.cost.events += len(events)
 	l.adjust()
 }
 
@@ -250,10 +251,14 @@ func (l *live) weigh(size uint32) uint32 {
 
 // flush has all caches asked for what is in the batch.
 func (l *live) flush() {
+	start := core.Clock()
 	for _, c := range l.caches {
 		if c.err == nil {
 			c.replay(&l.batch)
 		}
+	}
+	if len(l.batch.ids) == batchSize {
+		l.cost.took(core.Clock() - start)
 	}
 	l.batch.reset()
 }

@@ -6,39 +6,42 @@ const (
 	// What looking at the sample may cost: so many nanoseconds for each read of the cache, or that share of a processor. It is
 	// halved where it costs more than both.
 	mostPerRead = 2.0
-	mostShare   = 0.005
+	mostShare   = 0.01
 	// judged is after how many events the cost is looked at.
 	judged = 8192
-	// eventCost is what an event costs, in nanoseconds, before it comes here.
-	eventCost = 40
+	// patience is how many sampled reads there must be before the sample grows again. It is doubled each time that one was too
+	// dear, so that traffic that comes and goes does not make all begin anew again and again.
+	minPatience = judged
+	maxPatience = judged << 10
+	// eventCost is what an event costs, in nanoseconds, before it is in a batch.
+	eventCost = 80
 )
 
-// cost is the time that was spent lately.
+// cost is what was spent lately.
 type cost struct {
-	began, since int64 // core.Clock
-	spent        int64 // nanoseconds
-	events       int
-	reads        uint64 // Options.Reads at since
+	since  int64  // core.Clock
+	reads  uint64 // Options.Reads at since
+	events int
+	batch  int64 // the least nanoseconds for a full batch: others were held up by what else runs on the machine
 }
 
 func (c *cost) begin(l *live) {
-	now := core.Clock()
-	*c = cost{began: now, since: now}
+	*c = cost{since: core.Clock(), batch: c.batch}
 	if l.o.Reads != nil {
 		c.reads = l.o.Reads()
 	}
 }
 
-func (c *cost) start() { c.began = core.Clock() }
-
-func (c *cost) add(events int) {
-	c.spent += core.Clock() - c.began
-	c.events += events
+// took notes how long a full batch took.
+func (c *cost) took(nanos int64) {
+	if c.batch == 0 || nanos < c.batch {
+		c.batch = nanos
+	}
 }
 
 // exceeds reports whether factor times the cost is too much.
 func (c *cost) exceeds(l *live, factor float64) bool {
-	spent := factor * float64(c.spent+eventCost*int64(c.events))
+	spent := factor * float64(c.events) * (eventCost + float64(c.batch)/batchSize)
 	if spent <= mostShare*float64(core.Clock()-c.since) {
 		return false
 	}
@@ -57,10 +60,12 @@ func (l *live) adjust() {
 	few := l.objects.n < maxObjects/4 || l.load() < maxObjects/16
 	switch {
 	case l.shift < maxShift && l.cost.exceeds(l, 1):
+		l.patience = min(2*l.patience, maxPatience)
 		l.sample(l.shift + 1)
-	case l.shift > 0 && few && !l.cost.exceeds(l, 2.5):
+	case l.shift > 0 && few && l.folded >= needed && l.seen >= l.patience && !l.cost.exceeds(l, 2.5):
 		l.sample(l.shift - 1)
 	default:
+		l.cost.batch = 0
 		l.cost.begin(l)
 	}
 }
