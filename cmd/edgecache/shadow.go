@@ -11,12 +11,14 @@ import (
 
 	"github.com/edgecache/edgecache/backends/memory"
 	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/core/evict"
 	"github.com/edgecache/edgecache/internal/config"
 	"github.com/edgecache/edgecache/observers/shadow"
 )
 
-// newShadow returns the shadow caches of the memory tier, or nil if there shall be none.
-func newShadow(settings *config.Run, reads func() uint64) (*shadow.Shadow, error) {
+// newShadow returns the shadow caches of the memory tier, which evicts by policy, or by its default if that is nil. It returns
+// nil if there shall be none.
+func newShadow(settings *config.Run, policy *memory.Policy, reads func() uint64) (*shadow.Shadow, error) {
 	if !settings.Shadow {
 		return nil, nil //nolint:nilnil // none is what the settings ask for
 	}
@@ -24,8 +26,14 @@ func newShadow(settings *config.Run, reads func() uint64) (*shadow.Shadow, error
 		Policies: settings.ShadowPolicies, Sizes: settings.ShadowSizes, Bytes: settings.MaxMemory, Overhead: memory.EntryOverhead,
 		Reads: reads,
 	}
-	if settings.Policy != config.DefaultPolicy {
-		o.Current = settings.Policy
+	if policy != nil {
+		o.Current = policy.Name
+		o.New = func(name string, s evict.Spec) (evict.Policy, error) {
+			if name == policy.Name {
+				return policy.New(s)
+			}
+			return evict.New(name, s)
+		}
 	}
 	if settings.Redis != "" || len(settings.Memcached) > 0 {
 		o.MaxTTL = settings.L1TTL

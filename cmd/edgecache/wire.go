@@ -100,7 +100,11 @@ func (s *server) wireHost(ctx context.Context) (err error) {
 }
 
 func (s *server) wireCache(ctx context.Context) error {
-	tiers, err := s.openTiers(ctx)
+	policy, err := s.openPolicy(ctx)
+	if err != nil {
+		return err
+	}
+	tiers, err := openTiers(s.settings, policy, s.logger)
 	if err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ func (s *server) wireCache(ctx context.Context) error {
 		KeyHash: keyHash(s.settings.CaptureSalt),
 	}
 	var reads readCount
-	if s.shadow, err = newShadow(s.settings, reads.read); err == nil {
+	if s.shadow, err = newShadow(s.settings, policy, reads.read); err == nil {
 		if s.shadow != nil {
 			o.Sampler = s.shadow
 		}
@@ -126,22 +130,18 @@ func (s *server) wireCache(ctx context.Context) error {
 }
 
 // openTiers returns the memory tier and, behind it, the remote one if there is one.
-func (s *server) openTiers(ctx context.Context) ([]core.Tier, error) {
-	policy, err := s.openPolicy(ctx)
-	if err != nil {
-		return nil, err
-	}
-	near, err := memory.New(memory.Options{MaxBytes: s.settings.MaxMemory, Policy: policy, Logger: s.logger})
+func openTiers(settings *config.Run, policy *memory.Policy, logger *slog.Logger) ([]core.Tier, error) {
+	near, err := memory.New(memory.Options{MaxBytes: settings.MaxMemory, Policy: policy, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
 	tiers := []core.Tier{{Name: "memory", Backend: near}}
-	far, err := openRemote(s.settings)
+	far, err := openRemote(settings)
 	if err != nil {
 		return nil, errors.Join(err, near.Close())
 	}
 	if far != nil {
-		tiers[0].MaxTTL = s.settings.L1TTL
+		tiers[0].MaxTTL = settings.L1TTL
 		tiers = append(tiers, *far)
 	}
 	return tiers, nil

@@ -99,7 +99,7 @@ func House() []Rule {
 		},
 		{
 			Path: "cmd/edgecache", Files: []string{"advise.go", "shadow.go"},
-			Ours:   []string{"backends/memory", "core", "internal/config", "observers/shadow"},
+			Ours:   []string{"backends/memory", "core", "core/evict", "internal/config", "observers/shadow"},
 			Others: with("github.com/spf13/cobra"), HTTP: true,
 		},
 		{
