@@ -101,7 +101,8 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 // says how many were there before, nothing comes.
 func StreamOracle(source io.Reader) iter.Seq2[Request, error] {
 	return func(yield func(Request, error) bool) {
-		z, err := zstd.NewReader(source, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8*streamWindow))
+		end := &ending{source: source}
+		z, err := zstd.NewReader(end, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8*streamWindow))
 		if err != nil {
 			yield(Request{}, err)
 			return
@@ -112,7 +113,9 @@ func StreamOracle(source io.Reader) iter.Seq2[Request, error] {
 		for n := 0; ; n++ {
 			_, err := io.ReadFull(buffered, b[:])
 			if errors.Is(err, io.EOF) {
-				return
+				if err = end.err; err == nil {
+					return
+				}
 			}
 			if err != nil {
 				yield(Request{}, fmt.Errorf("the stream breaks off after %d requests: %w", n, err))
@@ -123,6 +126,20 @@ func StreamOracle(source io.Reader) iter.Seq2[Request, error] {
 			}
 		}
 	}
+}
+
+// ending keeps what a source ended with, if that was no proper end: between two frames, zstd takes any end for one.
+type ending struct {
+	source io.Reader
+	err    error
+}
+
+func (e *ending) Read(b []byte) (int, error) {
+	n, err := e.source.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		e.err = err
+	}
+	return n, err
 }
 
 func decodeRequest(b *[RecordSize]byte) Request {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // stream writes requests in frames of some.
@@ -100,6 +101,22 @@ func TestCutStream(t *testing.T) {
 				t.Fatalf("cut at %d, %d bad ones passed over: %v", cut, skip, err)
 			}
 		}
+	}
+}
+
+// TestBrokenStream ends between two frames, but not as a stream does that is whole.
+func TestBrokenStream(t *testing.T) {
+	_, b := stream(t, 100, 50)
+	requests, failed := 0, error(nil)
+	for _, err := range StreamOracle(io.MultiReader(bytes.NewReader(b), iotest.ErrReader(io.ErrUnexpectedEOF))) {
+		if err != nil {
+			failed = err
+			break
+		}
+		requests++
+	}
+	if requests != 100 || !errors.Is(failed, io.ErrUnexpectedEOF) {
+		t.Errorf("%d requests, then %v, want 100, and that it broke off", requests, failed)
 	}
 }
 

@@ -230,6 +230,10 @@ func TestCaptureOverTheAdminAddress(t *testing.T) {
 				t.Errorf("a second capture: %+v", got)
 			}
 			replay(t, p.client(t), keys)
+			eventually(t, "a part is written", func() bool {
+				info, err := os.Stat(captured)
+				return err == nil && info.Size() > 0
+			})
 			tt.end(t, p, client)
 			_ = client.Wait() // its state tells
 			if code := client.ProcessState.ExitCode(); code != tt.code || !regexp.MustCompile(tt.said).MatchString(said.String()) {
