@@ -15,8 +15,8 @@ type Assertion struct {
 }
 
 // ParseAssertion returns what a text such as "lru.miss<=0.33" asserts: a policy, a metric, how it is compared, a number. The
-// metrics are miss, byte_miss, cost_miss, misses, gap, evictions and mreq, the comparisons <= >= < > ==. It is about every size, or with
-// "lru@1%.miss<=0.33" about one.
+// metrics are miss, byte_miss, cost_miss, expired, misses, gap, evictions, origin_bytes, write_amp, metadata and mreq, the
+// comparisons <= >= < > ==. It is about every size, or with "lru@1%.miss<=0.33" about one.
 func ParseAssertion(text string) (Assertion, error) {
 	a := Assertion{text: text}
 	bad := func(what string) (Assertion, error) {
@@ -37,7 +37,7 @@ func ParseAssertion(text string) (Assertion, error) {
 	}
 	a.policy, a.metric = strings.TrimSpace(left[:dot]), strings.TrimSpace(left[dot+1:])
 	if _, ok := a.value(&Result{}); !ok {
-		return bad(fmt.Sprintf("no metric is called %q: there are miss, byte_miss, cost_miss, misses, gap, evictions, mreq", a.metric))
+		return bad(fmt.Sprintf("no metric is called %q: there are miss, byte_miss, cost_miss, expired, misses, gap, evictions, origin_bytes, write_amp, metadata, mreq", a.metric))
 	}
 	if policy, size, ok := strings.Cut(a.policy, "@"); ok {
 		s, err := ParseSize(size)
@@ -89,27 +89,44 @@ func (a *Assertion) value(p *Result) (v float64, ok bool) {
 	case "byte_miss":
 		return p.ByteMissRatio, true
 	case "cost_miss":
-		if p.CostMissRatio == nil {
-			return math.NaN(), true
-		}
-		return *p.CostMissRatio, true
+		return orNaN(p.CostMissRatio), true
+	case "expired":
+		return p.unlessBound(ratio(float64(p.ExpiredMisses), float64(p.Requests))), true
 	case "misses":
 		return float64(p.Misses), true
+	case "gap":
+		return orNaN(p.Gap), true
 	case "evictions":
-		if p.Bound {
+		return p.unlessBound(float64(p.Evictions)), true
+	case "origin_bytes":
+		return float64(p.OriginBytes), true
+	case "write_amp":
+		return p.unlessBound(p.WriteAmplification), true
+	case "metadata":
+		if p.MetadataBytes == 0 {
 			return math.NaN(), true
 		}
-		return float64(p.Evictions), true
+		return p.MetadataBytes, true
 	case "mreq":
 		return p.MreqPerS, true
-	case "gap":
-		if p.Gap == nil {
-			return math.NaN(), true
-		}
-		return *p.Gap, true
 	default:
 		return 0, false
 	}
+}
+
+func orNaN(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
+}
+
+// unlessBound is v, or not a number of what is no policy.
+func (p *Result) unlessBound(v float64) float64 {
+	if p.Bound {
+		return math.NaN()
+	}
+	return v
 }
 
 func (a *Assertion) holds(v float64) bool {

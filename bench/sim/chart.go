@@ -213,7 +213,7 @@ const chartStyle = `
 // charts are the pictures of the report: of requests, and where sizes differ, of bytes.
 func (r *Report) charts() []*chart {
 	all := []*chart{r.newChart("Miss ratio: "+r.Trace, func(p *Result) float64 { return p.MissRatio })}
-	if r.RequestBytes != uint64(r.Requests) {
+	if r.hasSizes() {
 		all = append(all, r.newChart("Byte miss ratio: "+r.Trace, func(p *Result) float64 { return p.ByteMissRatio }))
 	}
 	return all

@@ -50,16 +50,8 @@ func (r *Report) writeLegend(b *strings.Builder, c *chart) {
 	b.WriteString("</div>\n")
 }
 
-// capitalised are headers of the page's form.
-func capitalised(headers string) string {
-	words := strings.Split(headers, "\t")
-	for i, word := range words {
-		if word != "" {
-			words[i] = word[:1] + strings.ToLower(word[1:])
-		}
-	}
-	return strings.Join(words, "\t")
-}
+// capitalised is a header of the page's form: "Byte miss" of "BYTE MISS".
+func capitalised(title string) string { return title[:1] + strings.ToLower(title[1:]) }
 
 // openTables is how many tables are shown at once. If there are more, one shows what is most important of all.
 const openTables = 4
@@ -94,16 +86,22 @@ func (r *Report) writeHTMLTable(b *strings.Builder, size uint64) {
 	if len(r.CacheSizes()) <= openTables {
 		open = " open"
 	}
-	fmt.Fprintf(b, "<details%s><summary>%s</summary>\n<div class=\"wide\"><table>\n<tr><th>Policy<th>Miss<th>Byte miss%s<th>Gap closed<th>Evictions<th>Mreq/s</tr>\n",
-		open, html.EscapeString(r.sizeLine(size)), strings.ReplaceAll(strings.TrimSuffix("\t"+capitalised(r.moreHeader()), "\t"), "\t", "<th>"))
+	columns := r.tableColumns()
+	fmt.Fprintf(b, "<details%s><summary>%s</summary>\n<div class=\"wide\"><table>\n<tr><th>Policy", open, html.EscapeString(r.sizeLine(size)))
+	for _, c := range columns {
+		b.WriteString("<th>" + capitalised(c.title))
+	}
+	b.WriteString("</tr>\n")
 	for _, p := range r.ranking(size) {
-		policy := html.EscapeString(p.Policy)
+		b.WriteString("<tr><td>" + html.EscapeString(p.Policy))
 		if p.Error != "" {
-			fmt.Fprintf(b, "<tr><td>%s<td colspan=\"8\" class=\"error\">%s</tr>\n", policy, html.EscapeString(p.Error))
+			fmt.Fprintf(b, "<td colspan=\"%d\" class=\"error\">%s</tr>\n", len(columns), html.EscapeString(p.Error))
 			continue
 		}
-		fmt.Fprintf(b, "<tr><td>%s<td>%.4f<td>%.4f%s<td>%s<td>%s<td>%.1f</tr>\n", policy, p.MissRatio, p.ByteMissRatio,
-			strings.ReplaceAll(strings.TrimSuffix("\t"+r.moreCells(&p), "\t"), "\t", "<td>"), p.gapCell(), p.evictionsCell(), p.MreqPerS)
+		for _, c := range columns {
+			b.WriteString("<td>" + c.cell(&p))
+		}
+		b.WriteString("</tr>\n")
 	}
 	b.WriteString("</table></div></details>\n")
 }

@@ -47,8 +47,17 @@ type Result struct {
 	CostMissRatio *float64 `json:"cost_miss_ratio,omitempty"`
 	// Bound says that this is no policy but what no policy misses less than. It has no evictions.
 	Bound bool `json:"bound,omitempty"`
-	// Evictions is how many objects came in and were thrown out. One that a policy does not let in counts.
+	// ExpiredMisses are those of Misses whose object was there, but older than it may be.
+	ExpiredMisses uint64 `json:"expired_misses,omitempty"`
+	// Evictions is how many objects came in and were thrown out. One that a policy does not let in does not count.
 	Evictions uint64 `json:"evictions"`
+	// OriginBytes are those of the misses, AdmittedBytes those of what came in; objects without sizes are one byte.
+	OriginBytes   uint64 `json:"origin_bytes"`
+	AdmittedBytes uint64 `json:"admitted_bytes"`
+	// WriteAmplification is AdmittedBytes for each byte asked for: what a cache on flash writes.
+	WriteAmplification float64 `json:"write_amplification"`
+	// MetadataBytes is what the policy keeps for each object of the trace, when all were asked for. 0 where that is not known.
+	MetadataBytes float64 `json:"metadata_bytes_per_object,omitempty"`
 	// Gap is how much of the way from FIFO's misses to OPT's the policy goes: 1 is OPT, less than 0 is worse than FIFO. Where
 	// caches hold bytes, OPT is no optimum, and the way is that to the bound of PFOO-L. nil where that was not asked for, or
 	// where there is next to no way.
@@ -113,7 +122,7 @@ func newReport(o *Options, capacities []uint64, policies int, streams []*stream,
 // trace has.
 func newResult(jobs []*job, capacity uint64, expected int) Result {
 	r := Result{Policy: jobs[0].policy.Name, CacheSize: capacity, Bound: jobs[0].policy.New == nil}
-	var bytes, missBytes uint64
+	var bytes, metadata, objects uint64
 	var cost, missCost, seconds float64
 	for _, j := range jobs {
 		if j.err != nil {
@@ -121,15 +130,21 @@ func newResult(jobs []*job, capacity uint64, expected int) Result {
 		}
 		r.Requests += j.stream.requests
 		r.Misses += j.misses
-		r.Evictions += j.evictions
+		r.ExpiredMisses += j.expired
+		r.Evictions += j.evicted.objects
+		r.OriginBytes += j.missBytes
+		r.AdmittedBytes += j.admitted.bytes
 		bytes += j.stream.bytes
-		missBytes += j.missBytes
+		metadata += j.metadata
+		objects += uint64(j.stream.objects)
 		cost += j.stream.cost
 		missCost += j.missCost
 		seconds += j.elapsed.Seconds()
 	}
 	r.MissRatio = ratio(float64(r.Misses), float64(r.Requests))
-	r.ByteMissRatio = ratio(float64(missBytes), float64(bytes))
+	r.ByteMissRatio = ratio(float64(r.OriginBytes), float64(bytes))
+	r.WriteAmplification = ratio(float64(r.AdmittedBytes), float64(bytes))
+	r.MetadataBytes = math.Round(10*ratio(float64(metadata), float64(objects))) / 10
 	r.MreqPerS = ratio(float64(r.Requests)/1e6, seconds)
 	if jobs[0].stream.costs != nil && !r.Bound {
 		share := ratio(missCost, cost)

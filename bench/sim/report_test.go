@@ -18,11 +18,11 @@ func small() *Report {
 	return &Report{
 		Trace: `web "1" <&>.csv`, Format: "csv", Requests: 20_000, Objects: 1234, Footprint: 9_876_543, RequestBytes: 223_344_556, SizeMode: "byte",
 		Results: []Result{
-			{Policy: "lru", CacheSize: 9876, Requests: 20_000, Misses: 15_000, MissRatio: 0.75, ByteMissRatio: 0.8123456, Evictions: 14_900, Gap: share(0), MreqPerS: 123.456},
+			{Policy: "lru", CacheSize: 9876, Requests: 20_000, Misses: 15_000, MissRatio: 0.75, ByteMissRatio: 0.8123456, ExpiredMisses: 100, Evictions: 14_900, OriginBytes: 181_434_000, AdmittedBytes: 181_434_000, WriteAmplification: 0.8123456, MetadataBytes: 13, Gap: share(0), MreqPerS: 123.456},
 			{Policy: "lru", CacheSize: 98_765, Requests: 20_000, Misses: 6_001, MissRatio: 0.30005, ByteMissRatio: 0.4, Evictions: 5_000, Gap: share(-0.01234), MreqPerS: 99.9},
 			{Policy: "./mine.wasm", CacheSize: 9876, Error: "it trapped, at request 7"},
 			{Policy: "./mine.wasm", CacheSize: 98_765, Requests: 20_000, Misses: 5_000, MissRatio: 0.25, ByteMissRatio: 0.42, Evictions: 4_000, MreqPerS: 33},
-			{Policy: "sieve", CacheSize: 9876, Requests: 20_000, Misses: 12_000, MissRatio: 0.6, ByteMissRatio: 0.7, Evictions: 11_900, Gap: share(0.5), MreqPerS: 88},
+			{Policy: "sieve", CacheSize: 9876, Requests: 20_000, Misses: 12_000, MissRatio: 0.6, ByteMissRatio: 0.7, Evictions: 11_900, OriginBytes: 156_340_000, AdmittedBytes: 15_634_000, WriteAmplification: 0.07, MetadataBytes: 13.1, Gap: share(0.5), MreqPerS: 88},
 			{Policy: "sieve", CacheSize: 98_765, Requests: 20_000, Misses: 4_000, MissRatio: 0.2, ByteMissRatio: 0.3, Evictions: 3_900, Gap: share(0.62), MreqPerS: 77},
 			{Policy: "pfoo-l", CacheSize: 9876, Bound: true, Requests: 20_000, Misses: 9_000, MissRatio: 0.45, ByteMissRatio: 0.6, Gap: share(1), MreqPerS: 8},
 		},
@@ -66,6 +66,7 @@ func golden(t *testing.T, name string, write func(io.Writer) error) {
 // TestOutputs also writes the files that it compares with where UPDATE is set.
 func TestOutputs(t *testing.T) {
 	golden(t, "small.txt", small().WriteTable)
+	golden(t, "color.txt", small().WriteColorTable)
 	golden(t, "small.csv", small().WriteCSV)
 	golden(t, "small.json", small().WriteJSON)
 	golden(t, "small.svg", small().WriteSVG)
@@ -188,6 +189,12 @@ func TestAssertions(t *testing.T) {
 		{"sieve.evictions>3899", nil},
 		{"pfoo-l.evictions<1", []string{"pfoo-l.evictions<1: at size 9876 it is NaN"}},
 		{"sieve.mreq>70", nil},
+		{"lru@9876.expired==0.005", nil},
+		{"sieve@9876.origin_bytes<2e8", nil},
+		{"sieve@9876.write_amp<=7%", nil},
+		{"pfoo-l.write_amp>0", []string{"pfoo-l.write_amp>0: at size 9876 it is NaN"}},
+		{"lru@9876.metadata<=16", nil},
+		{"lru@98765.metadata<=16", []string{"lru@98765.metadata<=16: at size 98765 it is NaN"}},
 		{"./mine.wasm@98765.miss<1", nil},
 		{"./mine.wasm.gap>0", []string{"./mine.wasm.gap>0: at size 9876 the policy failed", "./mine.wasm.gap>0: at size 98765 it is NaN"}},
 		{"arc.miss<1", []string{"arc.miss<1: there is no such policy and size in the results"}},

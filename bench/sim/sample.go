@@ -34,8 +34,11 @@ func sample(t *trace.Trace, rate float64, seed uint64) *stream {
 		if t.Ops != nil {
 			s.ops = append(s.ops, t.Ops[i])
 		}
+		if t.TTLs != nil {
+			s.ttls = append(s.ttls, t.TTLs[i])
+		}
+		s.times = append(s.times, t.Time(i))
 	}
-	s.count()
 	return s
 }
 

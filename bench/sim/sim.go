@@ -30,6 +30,11 @@ type Options struct {
 	// nothing. Only gets count then, and policies that know the future are left out. Else every request that misses brings
 	// its object in.
 	LookAside bool
+	// TTL is how long objects live, in the unit of Trace.Times, or SourceTTL: as long as Trace.TTLs says, where 0 is forever. 0
+	// is forever for all. A life begins when the object comes in, in each cache for itself, and anew with a set, or another
+	// request that says how long from there on; gets do not prolong it. A request for what is too old misses, and takes it out
+	// or fetches it again: until then it takes its room. Policies that know the future are left out then.
+	TTL int64
 	// Sample is the share of the objects that is looked at, and scales the caches: see Estimate. 0 looks at all.
 	Sample float64
 	// Seeds is how often a sample is taken, each time another. 0 means 5.
@@ -42,6 +47,9 @@ type Options struct {
 	// Progress, if not nil, is told each time that a cache is done, by one goroutine at a time.
 	Progress func(Progress)
 }
+
+// SourceTTL is an Options.TTL.
+const SourceTTL = -1
 
 // Progress is how far a run is.
 type Progress struct {
@@ -68,6 +76,10 @@ func (o *Options) validate() error {
 		return errors.New("sim: no size is given")
 	case o.Bytes && o.Trace.Sizes == nil:
 		return fmt.Errorf("sim: %s has no sizes: caches of bytes are not possible", o.Trace.Name)
+	case o.TTL < SourceTTL:
+		return fmt.Errorf("sim: objects can't live for %d", o.TTL)
+	case o.TTL == SourceTTL && o.Trace.TTLs == nil:
+		return fmt.Errorf("sim: %s does not say how long objects live: give one lifetime for all", o.Trace.Name)
 	case o.Sample < 0 || o.Sample >= 1:
 		return fmt.Errorf("sim: a sample of %v of the objects: more than 0 and less than 1 is possible", o.Sample)
 	case o.Sample > 0 && o.Sample*float64(o.Trace.Objects) < MinSampled:
@@ -91,7 +103,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	if err := o.lookAside(); err != nil {
+	if err := o.presentOnly(); err != nil {
 		return nil, err
 	}
 	capacities, err := o.capacities()
@@ -132,12 +144,10 @@ func (o *Options) streams() []*stream {
 	return all
 }
 
-// stream forgets operations where they do not matter.
+// stream has s replayed as the options say.
 func (o *Options) stream(s *stream) *stream {
-	if !o.LookAside && s.ops != nil {
-		s.ops = nil
-		s.count()
-	}
+	s.aside, s.ttl = o.LookAside, o.TTL
+	s.count()
 	return s
 }
 

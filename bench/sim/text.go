@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
-	"text/tabwriter"
 )
 
 // columns of WriteCSV. The order is a contract: more come behind.
@@ -15,7 +13,8 @@ func columns() []string {
 	return []string{
 		"trace", "size_mode", "cache_size", "policy", "requests", "misses", "miss_ratio", "byte_miss_ratio", "mreq_per_s",
 		"evictions", "gap_closed", "sample_rate", "miss_ratio_low", "miss_ratio_high", "adjusted_miss_ratio", "adjusted_low",
-		"adjusted_high", "cost_miss_ratio", "error",
+		"adjusted_high", "cost_miss_ratio", "expired_misses", "origin_bytes", "admitted_bytes", "write_amplification",
+		"metadata_bytes_per_object", "error",
 	}
 }
 
@@ -30,26 +29,43 @@ func (r *Report) WriteCSV(w io.Writer) error {
 			_ = c.Write(append(row, p.Error))
 			continue
 		}
-		row = append(row, strconv.FormatUint(p.Requests, 10), strconv.FormatUint(p.Misses, 10), six(p.MissRatio),
-			six(p.ByteMissRatio), fmt.Sprintf("%.2f", p.MreqPerS), strconv.FormatUint(p.Evictions, 10), "")
-		if p.Bound {
-			row[len(row)-2] = ""
-		}
-		if p.Gap != nil {
-			row[len(row)-1] = six(*p.Gap)
-		}
-		if e := p.Estimate; e != nil {
-			row = append(row, strconv.FormatFloat(r.Sample.Rate, 'g', -1, 64), six(e.Raw.Low), six(e.Raw.High),
-				six(e.Adjusted.Ratio), six(e.Adjusted.Low), six(e.Adjusted.High))
-		}
-		row = append(row, make([]string, len(columns())-len(row))...)
-		if p.CostMissRatio != nil {
-			row[len(row)-2] = six(*p.CostMissRatio)
-		}
-		_ = c.Write(row)
+		_ = c.Write(append(row, r.csvCells(&p)...))
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// csvCells are those of a result that is there, behind the policy's name.
+func (r *Report) csvCells(p *Result) []string {
+	whole := func(n uint64) string { return strconv.FormatUint(n, 10) }
+	optional := func(share *float64) string {
+		if share == nil {
+			return ""
+		}
+		return six(*share)
+	}
+	unlessBound := func(text string) string {
+		if p.Bound {
+			return ""
+		}
+		return text
+	}
+	cells := []string{
+		whole(p.Requests), whole(p.Misses), six(p.MissRatio), six(p.ByteMissRatio), fmt.Sprintf("%.2f", p.MreqPerS),
+		unlessBound(whole(p.Evictions)), optional(p.Gap),
+	}
+	if e := p.Estimate; e != nil {
+		cells = append(cells, strconv.FormatFloat(r.Sample.Rate, 'g', -1, 64), six(e.Raw.Low), six(e.Raw.High),
+			six(e.Adjusted.Ratio), six(e.Adjusted.Low), six(e.Adjusted.High))
+	} else {
+		cells = append(cells, make([]string, 6)...)
+	}
+	cells = append(cells, optional(p.CostMissRatio), unlessBound(whole(p.ExpiredMisses)), whole(p.OriginBytes),
+		unlessBound(whole(p.AdmittedBytes)), unlessBound(six(p.WriteAmplification)))
+	if p.MetadataBytes > 0 {
+		return append(cells, strconv.FormatFloat(p.MetadataBytes, 'f', 1, 64), "")
+	}
+	return append(cells, "", "")
 }
 
 func six(share float64) string { return strconv.FormatFloat(share, 'f', 6, 64) }
@@ -72,72 +88,4 @@ func ReadJSON(in io.Reader) (*Report, error) {
 		return nil, fmt.Errorf("no report of a simulation: its size_mode is %q", r.SizeMode)
 	}
 	return &r, nil
-}
-
-// WriteTable writes the report for people: the policies of each size, those that miss least first.
-func (r *Report) WriteTable(out io.Writer) error {
-	fmt.Fprintln(out, r.Headline())
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, size := range r.CacheSizes() {
-		fmt.Fprintf(w, "\n%s\n", r.sizeLine(size))
-		fmt.Fprintf(w, "MISS\tBYTE MISS\t%sGAP CLOSED\tEVICTIONS\tMREQ/S\t  POLICY\n", r.moreHeader())
-		for _, p := range r.ranking(size) {
-			if p.Error != "" {
-				continue
-			}
-			fmt.Fprintf(w, "%.4f\t%.4f\t%s%s\t%s\t%.1f\t  %s\n",
-				p.MissRatio, p.ByteMissRatio, r.moreCells(&p), p.gapCell(), p.evictionsCell(), p.MreqPerS, p.Policy)
-		}
-		// The columns of each size are for themselves.
-		if err := w.Flush(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// moreHeader names the columns that not every report has, each with a tab behind it.
-func (r *Report) moreHeader() string {
-	var text string
-	if r.hasCosts() {
-		text += "COST MISS\t"
-	}
-	if r.Sample != nil {
-		text += "OF SAMPLES\tADJUSTED\tOF SAMPLES\t"
-	}
-	return text
-}
-
-// moreCells are what is in these columns.
-func (r *Report) moreCells(p *Result) string {
-	var text string
-	switch {
-	case p.CostMissRatio != nil:
-		text += fmt.Sprintf("%.4f\t", *p.CostMissRatio)
-	case r.hasCosts():
-		text += "-\t"
-	}
-	if p.Estimate != nil {
-		raw, adjusted := p.Estimate.Raw, p.Estimate.Adjusted
-		text += fmt.Sprintf("%.4f-%.4f\t%.4f\t%.4f-%.4f\t", raw.Low, raw.High, adjusted.Ratio, adjusted.Low, adjusted.High)
-	}
-	return text
-}
-
-func (r *Report) hasCosts() bool {
-	return slices.ContainsFunc(r.Results, func(p Result) bool { return p.CostMissRatio != nil })
-}
-
-func (p *Result) evictionsCell() string {
-	if p.Bound {
-		return "-"
-	}
-	return grouped(p.Evictions)
-}
-
-func (p *Result) gapCell() string {
-	if p.Gap == nil {
-		return "-"
-	}
-	return fmt.Sprintf("%.1f %%", 100**p.Gap)
 }

@@ -12,7 +12,7 @@ import (
 // Headline says what was simulated.
 func (r *Report) Headline() string {
 	text := fmt.Sprintf("%s: %s requests for %s objects", r.Trace, grouped(uint64(r.Requests)), grouped(uint64(r.Objects)))
-	if r.Footprint > 0 && r.RequestBytes != uint64(r.Requests) {
+	if r.Footprint > 0 && r.hasSizes() {
 		text += ", " + bytesText(r.Footprint)
 	}
 	if s := r.Sample; s != nil {
