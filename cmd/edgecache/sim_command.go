@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/edgecache/edgecache/bench/sim"
+	"github.com/edgecache/edgecache/bench/trace"
 )
 
 // simFlags are those of "edgecache sim".
@@ -23,6 +25,7 @@ type simFlags struct {
 	seeds, workers   int
 	seed             uint64
 	json, csv        bool
+	cost, color      string
 	svg, html        string
 	asserts          []string
 	baseline         string
@@ -36,7 +39,8 @@ func (a *app) simCommand() *cobra.Command {
 		Short: "Tell what eviction policies miss on a trace",
 		Long: `Replay a trace through caches, one for each policy and size, and tell what they miss. The form of the trace is
 guessed; "edgecache trace info" says as what it is read. GAP CLOSED is how much of the way from FIFO's misses to those
-of OPT, which knows the future, a policy goes; with --bytes to PFOO-L, below which no policy can miss. What went wrong
+of OPT, which knows the future, a policy goes; with --bytes to PFOO-L, below which no policy can miss. ORIGIN is what the
+misses fetch, WRITE AMP the bytes that come in for each byte asked for, B/OBJECT what the policy keeps. What went wrong
 and what --baseline finds goes to standard error; the command ends with 1 if an assertion does not hold, a policy failed,
 or one misses more than in the baseline.`,
 		Example: `  edgecache sim trace.zst                                  # all policies at 0.1 %, 1 % and 10 % of the objects
@@ -59,6 +63,8 @@ or one misses more than in the baseline.`,
 	flags.Uint64Var(&f.seed, "seed", 0, "`seed` of policies that choose at random, and of samples")
 	flags.IntVar(&f.workers, "workers", 0, "`number` of caches that run at a time (default: one for each processor)")
 	flags.BoolVar(&f.noGap, "no-gap", false, "leave GAP CLOSED out, for which FIFO and OPT run too")
+	flags.StringVar(&f.cost, "cost", "", "the `column` of CSV or JSON lines with what a miss costs, such as its latency, for COST MISS")
+	flags.StringVar(&f.color, "color", "auto", "colour the table: `when` is always, never, or auto for on a terminal unless NO_COLOR is set")
 	flags.BoolVar(&f.json, "json", false, "print JSON, which --baseline reads")
 	flags.BoolVar(&f.csv, "csv", false, "print CSV")
 	flags.StringVar(&f.svg, "svg", "", "write curves to this `file` too")
@@ -92,7 +98,7 @@ func (a *app) sim(ctx context.Context, f *simFlags, path string, givenSizes bool
 			return err
 		}
 	}
-	if o.Trace, err = a.loadTrace(ctx, path, f.read); err != nil {
+	if o.Trace, err = a.loadSimulated(ctx, f, path); err != nil {
 		return err
 	}
 	progress := simProgress{out: a.err}
@@ -104,10 +110,32 @@ func (a *app) sim(ctx context.Context, f *simFlags, path string, givenSizes bool
 	if err != nil {
 		return err
 	}
-	if err := f.write(a.out, r); err != nil {
+	if err := f.write(a.out, r, a.colors(f.color)); err != nil {
 		return err
 	}
 	return a.judge(f, r, old)
+}
+
+// loadSimulated reads the trace.
+func (a *app) loadSimulated(ctx context.Context, f *simFlags, path string) (*trace.Trace, error) {
+	if f.cost != "" {
+		f.read.opts.Columns = strings.Trim(f.read.opts.Columns+",cost="+f.cost, ",")
+	}
+	t, err := a.loadTrace(ctx, path, f.read)
+	if err == nil && f.cost != "" && t.Costs == nil {
+		return nil, fmt.Errorf("%s: format %s has no columns: leave --cost out", path, t.Format)
+	}
+	return t, err
+}
+
+// colors reports whether tables are coloured: https://no-color.org says what NO_COLOR means.
+func (a *app) colors(when string) bool {
+	if when != "auto" {
+		return when == "always"
+	}
+	no, _ := a.lookupEnv("NO_COLOR")
+	kind, _ := a.lookupEnv("TERM")
+	return no == "" && kind != "dumb" && isTerminal(a.out)
 }
 
 // options are what the flags say, but for the trace.
@@ -125,6 +153,8 @@ func (f *simFlags) options(givenSizes bool) (sim.Options, error) {
 	switch {
 	case f.seeds < 1 || f.workers < 0 || f.curve < 0:
 		return o, errors.New("--samples, --workers and --mrc: numbers below 1 are not possible")
+	case f.color != "auto" && f.color != "always" && f.color != "never":
+		return o, fmt.Errorf("--color %s: auto, always or never is wanted", f.color)
 	case f.tolerance < 0:
 		return o, fmt.Errorf("--tolerance %v: 0 or more is wanted", f.tolerance)
 	}
@@ -146,9 +176,11 @@ func (f *simFlags) options(givenSizes bool) (sim.Options, error) {
 }
 
 // write writes the report in all forms that are asked for.
-func (f *simFlags) write(out io.Writer, r *sim.Report) error {
+func (f *simFlags) write(out io.Writer, r *sim.Report, color bool) error {
 	show := r.WriteTable
 	switch {
+	case color && !f.json && !f.csv:
+		show = r.WriteColorTable
 	case f.json:
 		show = r.WriteJSON
 	case f.csv:

@@ -38,7 +38,7 @@ func TestSimCommand(t *testing.T) {
 		{"-p lru -s 10 --on-miss later", 2, `^$`, `--on-miss later: insert or ignore is wanted`},
 		{"-p lru -s 10% --ttl 2", 0, `MISS`, `^$`},
 		{"-p lru,sieve -s 10,5%", 0, `^keys.txt: 20,000 requests for [\d,]+ objects\n\ncache of 10 objects`, `^$`},
-		{"-p lru -s 10", 0, `MISS +BYTE MISS +GAP CLOSED +EVICTIONS +MREQ/S +POLICY\n +0\.\d{4} +0\.\d{4} +-?\d+\.\d % +[\d,]+ +\d+\.\d  lru\n$`, `^$`},
+		{"-p lru -s 10", 0, `MISS +GAP CLOSED +EVICTIONS +WRITE AMP +B/OBJECT +MREQ/S +POLICY\n +0\.\d{4} +-?\d+\.\d % +[\d,]+ +0\.\d{3} +9\.\d +\d+\.\d  lru\n$`, `^$`},
 		{
 			"-p lru,slru:segments=2 -s 10 -s 1% --csv", 0,
 			`^trace,size_mode,cache_size,policy,requests,misses,miss_ratio,byte_miss_ratio,mreq_per_s,[a-z_,]+\n` +
@@ -57,6 +57,10 @@ func TestSimCommand(t *testing.T) {
 		{"-p lru -s 1MiB", 1, `^$`, `size 1MiB is bytes`},
 		{"-p lru --bytes", 1, `^$`, `has no sizes`},
 		{"-p lru --sample 0.1", 1, `^$`, `below 8192 it says nothing`},
+		{"-p lru -s 10 --color always", 0, `\x1b\[1;32mlru\x1b\[0m`, `^$`},
+		{"-p lru -s 10 --color always --csv", 0, `^trace,size_mode`, `^$`},
+		{"-p lru -s 10 --color sometimes", 2, `^$`, `auto, always or never`},
+		{"-p lru --cost latency", 1, `^$`, `no columns`},
 		{"-p lru --mrc -1", 2, `^$`, `below 1`},
 		{"-p lru --tolerance -1", 2, `^$`, `0 or more`},
 		{"-p lru --json --csv", 2, `^$`, `json csv`},
@@ -183,6 +187,33 @@ func TestGuestsMissAsNativePolicies(t *testing.T) {
 			if by["lru"] == "" || by["mine"] != by["lru"] || by["mine:form=event"] != by["lru"] {
 				t.Errorf("size %s%s: %v", size, more, by)
 			}
+		}
+	}
+}
+
+func TestSimCommandWeighsMissesByCost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "costs.csv")
+	if err := os.WriteFile(path, []byte("key,ms\na,5\na,5\nb,1\nb,1\nc,3\na,5\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := edgecache(t, nil, "", "sim", path, "--no-cache", "-p", "lru", "-s", "1", "--no-gap", "--cost", "ms")
+	if want := regexp.MustCompile(`MISS +COST MISS .*\n +0\.6667 +0\.7000 `); got.code != 0 || !want.MatchString(got.out) {
+		t.Errorf("four of six requests miss, 14 of 20 ms: %+v, want %s", got, want)
+	}
+	got = edgecache(t, nil, "", "sim", path, "--no-cache", "-p", "lru", "--cost", "us")
+	if got.code != 1 || !strings.Contains(got.errOut, `no column called "us"`) {
+		t.Errorf("a column that is not there: %+v", got)
+	}
+}
+
+func TestColors(t *testing.T) {
+	for _, tt := range []struct {
+		when, no string
+		want     bool
+	}{{"always", "1", true}, {"never", "", false}, {"auto", "", false}} {
+		a := &app{streams: streams{out: &strings.Builder{}}, lookupEnv: func(string) (string, bool) { return tt.no, true }}
+		if got := a.colors(tt.when); got != tt.want {
+			t.Errorf("--color %s, NO_COLOR=%s: %v, want %v where nobody looks", tt.when, tt.no, got, tt.want)
 		}
 	}
 }
