@@ -19,24 +19,23 @@ func metadata(p evict.Policy, trace ...[]uint32) uint64 {
 		return d.MetadataBytes()
 	}
 	v := reflect.ValueOf(p)
-	if !isEvict(v.Type()) {
+	if v.Kind() != reflect.Pointer || !strings.HasSuffix(v.Type().Elem().PkgPath(), "/core/evict") {
 		return 0
 	}
 	m := measure{seen: make(map[uintptr]bool)}
+	behind := uint64(0)
+	if stage, ok := p.(interface{ Unwrap() evict.Policy }); ok {
+		if behind = metadata(stage.Unwrap(), trace...); behind == 0 {
+			return 0
+		}
+		m.seen[reflect.ValueOf(stage.Unwrap()).Pointer()] = true
+	}
 	for _, column := range trace {
 		if len(column) > 0 {
 			m.seen[reflect.ValueOf(column).Pointer()] = true
 		}
 	}
-	return m.of(v)
-}
-
-// isEvict reports whether a type is one of core/evict, or points to one.
-func isEvict(t reflect.Type) bool {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return strings.HasSuffix(t.PkgPath(), "/core/evict")
+	return behind + m.of(v)
 }
 
 // measure adds up what is reachable, everything once.

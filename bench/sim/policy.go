@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -65,15 +66,11 @@ func admitsAll(name string) bool {
 
 // ParsePolicies returns the policies of a list that was taken apart at its commas: names of native policies, "all" for all of
 // these, and whatever other knows, which may be nil. Behind a name and a colon there may be parameters, with commas between
-// them too.
+// them too, and behind these a stage of admission: "slru:segments=2+size:max=64KiB".
 func ParsePolicies(words []string, other func(name string) (p Policy, ok bool, err error)) ([]Policy, error) {
 	var all []Policy
 	for _, name := range join(words) {
-		names := []string{name}
-		if name == "all" {
-			names = everyName()
-		}
-		for _, name := range names {
+		for _, name := range expand(name) {
 			p, err := parsePolicy(name, other)
 			if err != nil {
 				return nil, err
@@ -90,12 +87,31 @@ func ParsePolicies(words []string, other func(name string) (p Policy, ok bool, e
 }
 
 func parsePolicy(name string, other func(string) (Policy, bool, error)) (Policy, error) {
+	if policy, admission := evict.SplitAdmission(name); admission != "" {
+		return parseAdmitted(name, policy, admission, other)
+	}
 	if other != nil {
 		if p, ok, err := other(name); ok || err != nil {
 			return p, err
 		}
 	}
 	return Native(name)
+}
+
+// parseAdmitted returns a policy, which may be any, with a stage of admission before it.
+func parseAdmitted(name, policy, admission string, other func(string) (Policy, bool, error)) (Policy, error) {
+	behind, err := parsePolicy(policy, other)
+	if err != nil {
+		return Policy{}, err
+	}
+	if behind.New == nil {
+		return Policy{}, fmt.Errorf("%s: %s is a bound, which has no admission", name, policy)
+	}
+	// A cache of one byte shows what is wrong with the admission or its parameters.
+	if _, err := evict.New("lru+"+admission, evict.Spec{Objects: 1, Capacity: 1, Bytes: true}); err != nil {
+		return Policy{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return Policy{Name: name, New: func(s evict.Spec) (evict.Policy, error) { return evict.Admit(admission, s, behind.New) }}, nil
 }
 
 // join puts words together that are parameters of one policy.
@@ -121,10 +137,20 @@ func isParameter(word string) bool {
 	return ok && !strings.Contains(name, ":")
 }
 
-func everyName() []string {
+// expand returns the names that one stands for: itself, or those of all policies, where there is admission of those that
+// can have any.
+func expand(name string) []string {
+	policy, admission := evict.SplitAdmission(name)
+	if policy != "all" {
+		return []string{name}
+	}
 	var all []string
 	for _, p := range evict.Policies() {
-		all = append(all, p.Name)
+		if admission == "" {
+			all = append(all, p.Name)
+		} else if p.Online {
+			all = append(all, p.Name+"+"+admission)
+		}
 	}
 	return all
 }

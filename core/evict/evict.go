@@ -83,8 +83,12 @@ func Policies() []Info {
 }
 
 // New returns the policy called name, or an error that says what is possible. A name may have parameters behind it:
-// "slru:segments=4". Those of the name win over the spec's.
+// "slru:segments=4". Those of the name win over the spec's. Behind that there may be stages of admission, each with its own:
+// "lru+size:max=64KiB". See Admissions.
 func New(name string, s Spec) (Policy, error) {
+	if at := strings.LastIndexByte(name, '+'); at >= 0 {
+		return Admit(name[at+1:], s, func(s Spec) (Policy, error) { return New(name[:at], s) })
+	}
 	info, params, err := parse(name)
 	if err != nil {
 		return nil, err
@@ -116,6 +120,12 @@ func parse(name string) (Info, map[string]string, error) {
 	if i < 0 {
 		return Info{}, nil, fmt.Errorf("no policy is called %q: there are %s", name, names())
 	}
+	params, err := parseParams("policy "+name, list)
+	return policies[i], params, err
+}
+
+// parseParams reads "a=1,b=2", the parameters of what.
+func parseParams(what, list string) (map[string]string, error) {
 	params := make(map[string]string)
 	for pair := range strings.SplitSeq(list, ",") {
 		if pair == "" {
@@ -123,11 +133,11 @@ func parse(name string) (Info, map[string]string, error) {
 		}
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return Info{}, nil, fmt.Errorf("policy %s: parameter %q is no name=value", name, pair)
+			return nil, fmt.Errorf("%s: parameter %q is no name=value", what, pair)
 		}
 		params[key] = value
 	}
-	return policies[i], params, nil
+	return params, nil
 }
 
 func names() string {
