@@ -16,7 +16,7 @@ func TestWhatComesInAndGoes(t *testing.T) {
 			tr.TTLs[i] = id % 5 * 500
 		}
 		var each []Policy
-		all := mustPolicies(t, "all")
+		all := mustPolicies(t, "all", "lru+always", "arc+second-hit", "sieve+probability:p=0.5", "wtinylfu+tinylfu")
 		for _, p := range all {
 			each = append(each, Policy{Name: p.Name, New: p.New})
 		}
@@ -40,6 +40,29 @@ func TestWhatComesInAndGoes(t *testing.T) {
 			}
 			if got.AdmittedBytes > got.OriginBytes || got.Evictions > got.Misses {
 				t.Errorf("bytes %v: more came in than missed: %+v", bytes, got)
+			}
+		}
+	}
+}
+
+func TestAdmissionAlwaysChangesNothing(t *testing.T) {
+	for _, bytes := range []bool{false, true} {
+		o := Options{Trace: made(13, 20_000, 1000), Policies: mustPolicies(t, "all"), Sizes: mustSizes(t, "2%"), Bytes: bytes}
+		for _, name := range mustPolicies(t, "all+always") {
+			o.Policies = append(o.Policies, name)
+		}
+		r, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range r.Results {
+			name, admission := evict.SplitAdmission(got.Policy)
+			if admission == "" {
+				continue
+			}
+			want := r.Find(name, got.CacheSize)
+			if got.Error != "" || got.Misses != want.Misses || got.Evictions != want.Evictions || got.AdmittedBytes != want.AdmittedBytes {
+				t.Errorf("bytes %v: %+v, without the stage %+v", bytes, got, *want)
 			}
 		}
 	}
@@ -110,6 +133,8 @@ func TestMetadata(t *testing.T) {
 		{build("lru", false), 8 + 1},
 		{build("lru", true), 8 + 1 + 4}, // and its size
 		{build("random", false), 4 + 100*4./objects},
+		{build("lru+second-hit", false), 8 + 1 + 2./8},
+		{build("lru+always+second-hit", false), 8 + 1 + 2./8},
 		{declares{build("lru", false)}, 1.2345},
 		{struct{ evict.Policy }{build("lru", false)}, 0}, // nobody knows what else is in there
 	} {

@@ -324,6 +324,13 @@ func TestParsePolicies(t *testing.T) {
 		{"lrx", "no policy is called \"lrx\""},
 		{"lru:x=1", "is not known"},
 		{"lru a=1", "no policy is called"},
+		{"lru+second-hit my.wasm+size:max=1KB", "lru+second-hit my.wasm+size:max=1KB"},
+		{"wtinylfu:window=0.1 ghost=2+second-hit:ghost=3 lru", "wtinylfu:window=0.1,ghost=2+second-hit:ghost=3 lru"},
+		{"lru+second", "no admission is called"},
+		{"lru+size:max=x", "lru+size:max=x: admission size"},
+		{"lrx+always", "no policy is called \"lrx\""},
+		{"pfoo-l+always", "is a bound"},
+		{"opt+always", "knows the future"},
 	} {
 		all, err := ParsePolicies(strings.Fields(tt.words), guest)
 		var names []string
@@ -343,6 +350,9 @@ func TestParsePolicies(t *testing.T) {
 	}
 	if all := mustPolicies(t, "all"); len(all) != len(evict.Policies()) {
 		t.Errorf("all are %d policies, want %d", len(all), len(evict.Policies()))
+	}
+	if all := mustPolicies(t, "all+always"); len(all) != len(evict.Policies())-1 || all[0].Name != "2q+always" {
+		t.Errorf("all with admission are %d policies, the first %s", len(all), all[0].Name)
 	}
 }
 

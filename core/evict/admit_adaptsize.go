@@ -7,36 +7,41 @@ import (
 )
 
 // adaptSize lets an object of s bytes in with probability e^(-s/c), and chooses c every so many requests so that a model of
-// the cache hits most: what was asked for in the last intervals says how often objects of which size are asked for.
+// the cache hits most: what was asked for lately says how often objects of which size are asked for. Until the first choice,
+// everything comes in; the first choices come sooner than after an interval.
 //
 // D. S. Berger, R. K. Sitaraman and M. Harchol-Balter, AdaptSize: Orchestrating the hot object memory cache in a content
-// delivery network, NSDI 2017. The model is theirs, of LRU. It is worked out for classes of objects of about the same size and
-// rate instead of for each, so that it costs the same however many objects there are. Until the first choice, everything
-// comes in; the first choices come sooner than after an interval.
+// delivery network, NSDI 2017. The model is theirs, of LRU, with three changes. It is worked out for classes of objects of
+// about the same size and rate instead of for each, so that it costs the same however many objects there are. It looks ahead
+// no farther than to the next choice: what takes longer than that to be let in hits nothing. And objects that were asked for
+// once or some times are taken for as rare as those that were so before turned out to be: I. J. Good, The population
+// frequencies of species and the estimation of population parameters, Biometrika 40, 1953. Without these two, it trusts in
+// objects that never come again, and waits for them.
 type adaptSize struct {
 	c        float64 // infinite: everything comes in
 	capacity float64
 	dice     rand.PCG
 
 	asked []uint32  // by id: requests since the last choice
-	rate  []float32 // by id: requests of all, a mean over intervals of which the last count more
+	count []float32 // by id: requests, those of earlier intervals counting half each time
 	size  []uint32  // by id: when it missed last
 
-	requests, until, interval int
-	classes                   []sizeClass // all that are possible, then those that there are
+	requests, until, interval int         // since the last choice, until the next, and in the end
+	sum                       float64     // of count
+	classes                   []sizeClass // room for all that are possible
 }
 
-// sizeClass are objects of about the same size and rate: the sums of both, and the means.
+// sizeClass are objects of about the same size and rate: how many, and the sums of both, or the means.
 type sizeClass struct{ objects, size, rate float64 }
 
 const (
-	adaptFirst  = 32     // the part of an interval until the first choice
-	adaptWeight = 0.5    // of the last interval in a rate
-	adaptLeast  = 1e-9   // a rate below is none
-	classSizes  = 32 * 4 // four for each power of two
-	classRates  = 32 * 2 // two for each power of two, from adaptLeast on
-	adaptSteps  = 32     // of the search for the time that objects stay
-	adaptAgain  = 0.25   // of a power of two: how fine the search for c is in the end
+	adaptFirst = 32     // the part of an interval until the first choice
+	adaptRare  = 4      // from so many requests on, an object is no rare one
+	adaptLeast = 1e-9   // rates below are none
+	adaptAgain = 0.25   // how fine the search for c is in the end, in powers of two
+	adaptSteps = 32     // of the search for the time that objects stay
+	classSizes = 32 * 4 // four for each power of two
+	classRates = 32 * 2 // two for each power of two
 )
 
 func newAdaptSize(s Spec) (admission, error) {
@@ -46,7 +51,7 @@ func newAdaptSize(s Spec) (admission, error) {
 	}
 	return &adaptSize{
 		c: math.Inf(1), capacity: float64(s.Capacity), dice: *rand.NewPCG(s.Seed, 2),
-		asked: make([]uint32, s.Objects), rate: make([]float32, s.Objects), size: make([]uint32, s.Objects),
+		asked: make([]uint32, s.Objects), count: make([]float32, s.Objects), size: make([]uint32, s.Objects),
 		until: interval / adaptFirst, interval: interval, classes: make([]sizeClass, classSizes*classRates),
 	}, nil
 }
@@ -55,8 +60,10 @@ func (a *adaptSize) hit(id uint32) {
 	a.asked[id]++
 	a.requests++
 	if a.requests >= a.until {
+		a.remember()
+		a.until = min(2*a.until, a.interval)
 		a.choose()
-		a.requests, a.until = 0, min(2*a.until, a.interval)
+		a.requests = 0
 	}
 }
 
@@ -64,6 +71,20 @@ func (a *adaptSize) admits(id, size uint32, _ bool) bool {
 	a.size[id] = size
 	a.hit(id)
 	return chance(&a.dice) < math.Exp(-float64(size)/a.c)
+}
+
+// remember adds what was asked for since the last choice to the counts. What came before the first whole interval is
+// forgotten: it was less.
+func (a *adaptSize) remember() {
+	keeps := float32(0.5)
+	if a.until < a.interval {
+		keeps = 0
+	}
+	a.sum = a.sum*float64(keeps) + float64(a.requests)
+	for id, n := range a.asked {
+		a.count[id] = a.count[id]*keeps + float32(n)
+		a.asked[id] = 0
+	}
 }
 
 // choose sets c to what hits most: the best power of two first, then what is best around it.
@@ -78,36 +99,31 @@ func (a *adaptSize) choose() {
 	for c := 1.0; c <= 16*largest; c *= 2 {
 		try(c)
 	}
-	if center := best; !math.IsInf(center, 1) {
+	if middle := best; !math.IsInf(middle, 1) {
 		for step := -1 + adaptAgain; step < 1; step += adaptAgain {
-			try(center * math.Exp2(step))
+			try(middle * math.Exp2(step))
 		}
 	}
 	a.c = best
 }
 
-// classify brings the rates up to date, and returns the classes of what is asked for and the size of the largest of it.
+// classify returns the classes of what was asked for, and the size of the largest of it.
 func (a *adaptSize) classify() (classes []sizeClass, largest float64) {
-	all := a.classes[:cap(a.classes)]
-	clear(all)
-	weight := adaptWeight
-	if a.until < a.interval { // it is longer than all before
-		weight = 1
-	}
-	for id, n := range a.asked {
-		rate := (1-weight)*float64(a.rate[id]) + weight*float64(n)/float64(a.requests)
-		a.rate[id], a.asked[id] = float32(rate), 0
+	rarity := a.rarity()
+	clear(a.classes)
+	for id, count := range a.count {
+		rate := float64(count) / a.sum * rarity[min(rounded(count), adaptRare)]
 		if rate < adaptLeast {
 			continue
 		}
 		largest = max(largest, float64(a.size[id]))
-		class := &all[sizeClassOf(a.size[id], rate)]
+		class := &a.classes[numberOfClass(a.size[id], rate)]
 		class.objects++
 		class.size += float64(a.size[id])
 		class.rate += rate
 	}
-	classes = all[:0]
-	for _, class := range all {
+	classes = a.classes[:0] // each moves to the front
+	for _, class := range a.classes {
 		if class.objects > 0 {
 			classes = append(classes, sizeClass{class.objects, class.size / class.objects, class.rate / class.objects})
 		}
@@ -115,22 +131,41 @@ func (a *adaptSize) classify() (classes []sizeClass, largest float64) {
 	return classes, largest
 }
 
-// sizeClassOf returns the number of the class.
-func sizeClassOf(size uint32, rate float64) int {
+// rarity returns, by how often objects were asked for, which part of that they can be expected to be asked for.
+func (a *adaptSize) rarity() (part [adaptRare + 1]float64) {
+	var objects [adaptRare + 1]float64 // that were asked for so often
+	for _, count := range a.count {
+		if n := rounded(count); n <= adaptRare {
+			objects[n]++
+		}
+	}
+	for n := 1; n < adaptRare; n++ {
+		if objects[n] > 0 {
+			part[n] = min(1, float64(n+1)/float64(n)*objects[n+1]/objects[n])
+		}
+	}
+	part[adaptRare] = 1
+	return part
+}
+
+func rounded(count float32) int { return int(count + 0.5) }
+
+// numberOfClass returns which of the classes it is.
+func numberOfClass(size uint32, rate float64) int {
 	power := bits.Len32(size)
 	quarter := 0
 	if power > 2 {
 		quarter = int(size>>(power-3)) & 3
 	}
 	of := int(2 * math.Log2(rate/adaptLeast))
-	return min(power*4+quarter, classSizes-1)*classRates + min(of, classRates-1)
+	return min(4*power+quarter, classSizes-1)*classRates + min(of, classRates-1)
 }
 
-// hits returns how many of the requests hit with that c.
+// hits returns the share of the requests that hit with that c.
 func (a *adaptSize) hits(classes []sizeClass, c float64) (share float64) {
 	stay := a.stay(classes, c)
-	for _, class := range classes {
-		share += class.objects * class.rate * class.resident(c, stay)
+	for i := range classes {
+		share += classes[i].objects * classes[i].rate * classes[i].resident(c, stay, float64(a.until))
 	}
 	return share
 }
@@ -142,8 +177,8 @@ func (a *adaptSize) stay(classes []sizeClass, c float64) float64 {
 	for range adaptSteps {
 		middle := (low + high) / 2
 		used := 0.0
-		for _, class := range classes {
-			used += class.objects * class.size * class.resident(c, math.Exp2(middle))
+		for i := range classes {
+			used += classes[i].objects * classes[i].size * classes[i].resident(c, math.Exp2(middle), float64(a.until))
 		}
 		if used <= a.capacity {
 			low = middle
@@ -154,14 +189,16 @@ func (a *adaptSize) stay(classes []sizeClass, c float64) float64 {
 	return math.Exp2(low)
 }
 
-// resident returns the share of time that an object is resident, which is the share of its requests that hit. It is out for
-// 1/(rate p) requests in the mean, until it is let in, and stays for (e^(rate stay)-1)/rate, until nobody asks for it for long
-// enough.
-func (class *sizeClass) resident(c, stay float64) float64 {
-	const forever = 700 // e to that is the largest number that there is, nearly
-	in := math.Exp(-class.size/c) * math.Expm1(min(class.rate*stay, forever))
-	if math.IsInf(in, 1) {
-		return 1
+// resident returns for which share of the requests to come, ahead of them, an object is resident that is not now; it is also
+// the share of its own requests that hit. It comes in as often as it is asked for and let in, and goes when nobody asks for it
+// while it may stay, which is (e^(rate stay)-1)/rate requests later in the mean: a Markov chain of two states.
+func (class *sizeClass) resident(c, stay, ahead float64) float64 {
+	const forever = 700 // e to that is nearly the largest number that there is
+	comes := class.rate * math.Exp(-class.size/c)
+	goes := class.rate / math.Expm1(min(class.rate*stay, forever))
+	changes := ahead * (comes + goes)
+	if comes == 0 || changes == 0 {
+		return 0
 	}
-	return in / (1 + in)
+	return comes / (comes + goes) * (1 + math.Expm1(-changes)/changes)
 }

@@ -9,11 +9,12 @@ package evict
 type tinyLFU struct {
 	asked          sketch
 	victims        float64 // mean count of what was thrown out, of the last ones more
+	thrownOut      float64 // how many of these it is of, at most victimsMost
 	resident, most uint64  // how many objects are, and most that ever were
 }
 
-// victimWeight is the share of the last victim in the mean.
-const victimWeight = 1. / 32
+// victimsMost is of about how many victims the mean is.
+const victimsMost = 32
 
 func newTinyLFU(s Spec) (admission, error) {
 	a := &tinyLFU{}
@@ -45,7 +46,8 @@ func (a *tinyLFU) came() {
 
 func (a *tinyLFU) evicted(id uint32) {
 	a.resident--
-	a.victims += (float64(a.asked.of(id)) - a.victims) * victimWeight
+	a.thrownOut = min(a.thrownOut+1, victimsMost)
+	a.victims += (float64(a.asked.of(id)) - a.victims) / a.thrownOut
 }
 
 func (a *tinyLFU) removed() { a.resident-- }

@@ -45,3 +45,15 @@ func TestInclusion(t *testing.T) {
 		}
 	}
 }
+
+func TestAdmissions(t *testing.T) {
+	for _, a := range evict.Admissions() {
+		for _, policy := range []string{"lru", "s3fifo", "arc", "wtinylfu"} {
+			name := policy + "+" + a.Name
+			if a.Name == "adaptsize" {
+				name += ":interval=3200" // so that it chooses
+			}
+			t.Run(name, func(t *testing.T) { policytest.RunAdmission(t, name) })
+		}
+	}
+}
