@@ -114,7 +114,7 @@ bench-wire: build servers
 
 ## sim-check: misses of the policies on public traces, compared with those of other simulators (TRACES=folder, LONG= for short ones)
 sim-check:
-	EDGECACHE_TRACES=$(strip $(TRACES)) EDGECACHE_LONG_TRACES=$(LONG) $(GO) test -count=1 -timeout 20m -run '^TestReference' -v ./bench/sim
+	EDGECACHE_TRACES=$(strip $(TRACES)) EDGECACHE_LONG_TRACES=$(LONG) $(GO) test -count=1 -timeout 20m -run '^TestReference' -v ./bench/sim ./bench/product
 
 ## demo: replay an access log through the cache in front of a private Redis, and check what the plugins report (LOG=file)
 demo: build servers

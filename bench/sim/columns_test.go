@@ -10,7 +10,7 @@ import (
 // TestWhatComesInAndGoes demands that what follows from the misses is what is counted one by one, for all policies.
 func TestWhatComesInAndGoes(t *testing.T) {
 	for _, bytes := range []bool{false, true} {
-		tr := made(11, 20_000, 1000)
+		tr := made(11, 9000, 500)
 		tr.TTLs = make([]uint32, len(tr.IDs))
 		for i, id := range tr.IDs {
 			tr.TTLs[i] = id % 5 * 500
@@ -47,10 +47,8 @@ func TestWhatComesInAndGoes(t *testing.T) {
 
 func TestAdmissionAlwaysChangesNothing(t *testing.T) {
 	for _, bytes := range []bool{false, true} {
-		o := Options{Trace: made(13, 20_000, 1000), Policies: mustPolicies(t, "all"), Sizes: mustSizes(t, "2%"), Bytes: bytes}
-		for _, name := range mustPolicies(t, "all+always") {
-			o.Policies = append(o.Policies, name)
-		}
+		o := Options{Trace: made(13, 8000, 500), Policies: mustPolicies(t, "all"), Sizes: mustSizes(t, "2%"), Bytes: bytes}
+		o.Policies = append(o.Policies, mustPolicies(t, "all+always")...)
 		r, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)

@@ -104,14 +104,14 @@ func parseAdmitted(name, policy, admission string, other func(string) (Policy, b
 	if err != nil {
 		return Policy{}, err
 	}
-	if behind.New == nil {
-		return Policy{}, fmt.Errorf("%s: %s is a bound, which has no admission", name, policy)
+	if behind.New == nil || knowsTheFuture(policy) {
+		return Policy{}, fmt.Errorf("%s: %s knows the future, and needs no admission", name, policy)
 	}
 	// A cache of one byte shows what is wrong with the admission or its parameters.
 	if _, err := evict.New("lru+"+admission, evict.Spec{Objects: 1, Capacity: 1, Bytes: true}); err != nil {
 		return Policy{}, fmt.Errorf("%s: %w", name, err)
 	}
-	return Policy{Name: name, New: func(s evict.Spec) (evict.Policy, error) { return evict.Admit(admission, s, behind.New) }}, nil
+	return Policy{Name: behind.Name + "+" + admission, New: func(s evict.Spec) (evict.Policy, error) { return evict.Admit(admission, s, behind.New) }}, nil
 }
 
 // join puts words together that are parameters of one policy.

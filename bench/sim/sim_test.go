@@ -312,7 +312,7 @@ func TestParsePolicies(t *testing.T) {
 		if name == "broken.wasm" {
 			return Policy{}, true, errors.New("no magic")
 		}
-		return Policy{Name: name}, strings.HasSuffix(name, ".wasm"), nil
+		return Policy{Name: name, New: mustPolicies(t, "lru")[0].New}, strings.HasSuffix(name, ".wasm"), nil
 	}
 	for _, tt := range []struct{ words, want string }{
 		{"lru", "lru"},
@@ -329,7 +329,7 @@ func TestParsePolicies(t *testing.T) {
 		{"lru+second", "no admission is called"},
 		{"lru+size:max=x", "lru+size:max=x: admission size"},
 		{"lrx+always", "no policy is called \"lrx\""},
-		{"pfoo-l+always", "is a bound"},
+		{"pfoo-l+always", "knows the future"},
 		{"opt+always", "knows the future"},
 	} {
 		all, err := ParsePolicies(strings.Fields(tt.words), guest)

@@ -53,7 +53,8 @@ or one misses more than in the baseline.`,
 	}
 	var f simFlags
 	flags := cmd.Flags()
-	flags.StringSliceVarP(&f.policies, "policy", "p", []string{"all"}, "`policies`, with parameters as in slru:segments=2; all is every one, ./mine.wasm a guest")
+	flags.StringSliceVarP(&f.policies, "policy", "p", []string{"all"},
+		"`policies`, with parameters as in slru:segments=2, with admission as in lru+second-hit; all is every one, ./mine.wasm a guest, product:otter the library")
 	flags.StringSliceVarP(&f.sizes, "size", "s", []string{"0.1%", "1%", "10%"},
 		"`sizes` of caches: counts, percentages of everything, or with --bytes as in 512MiB")
 	flags.BoolVar(&f.bytes, "bytes", false, "caches hold bytes instead of objects")

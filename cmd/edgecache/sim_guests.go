@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/edgecache/edgecache/bench/product"
 	"github.com/edgecache/edgecache/bench/sim"
 	"github.com/edgecache/edgecache/core/evict"
 	"github.com/edgecache/edgecache/hostabi"
@@ -24,14 +25,14 @@ type guestPolicies struct {
 	names   map[string]string                // paths by what results call the module
 }
 
-// parse returns the policies of words, names or files. They can be used until close. What is wrong with words is a
+// parse returns the policies of words, names of native ones or of products, or files. They can be used until close. What is wrong with words is a
 // usageError.
 func (g *guestPolicies) parse(ctx context.Context, words []string) ([]sim.Policy, error) {
 	var broken error // a guest that does not load
 	all, err := sim.ParsePolicies(words, func(name string) (sim.Policy, bool, error) {
 		path, params, ok := cutGuest(name)
 		if !ok {
-			return sim.Policy{}, false, nil
+			return product.Policy(name)
 		}
 		given, err := parseParams(params)
 		if err != nil {

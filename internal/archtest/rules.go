@@ -108,7 +108,7 @@ func House() []Rule {
 		},
 		{
 			Path: "cmd/edgecache", Files: []string{"sim_guests.go"},
-			Ours: []string{"bench/sim", "core/evict", "hostabi", "plugins"},
+			Ours: []string{"bench/product", "bench/sim", "core/evict", "hostabi", "plugins"},
 		},
 		{
 			Path: "cmd/edgecache", Files: []string{"trace.go", "trace_convert.go", "trace_head.go", "trace_info.go"},
