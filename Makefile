@@ -91,7 +91,7 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem -cpu 1,2 -count $(BENCHCOUNT) -benchtime 100ms ./bench | tee bin/bench.txt
 	@$(GO) run ./bench/ratios < bin/bench.txt
 
-## bench-peers: the same rewrite of a key by a plugin and by one of Extism's, in one run (BENCHCOUNT=15)
+## bench-peers: plugins beside Extism's and the memory tier beside other caches, each in one run (BENCHCOUNT=15)
 bench-peers:
 	@tools/install.sh clang=clang wasm-ld=lld
 	$(MAKE) --no-print-directory -C bench/peers/extism check
@@ -99,6 +99,8 @@ bench-peers:
 	cd bench/peers && $(GO) test ./...
 	cd bench/peers && $(GO) test -run '^$$' -bench . -benchmem -cpu 2 -count $(BENCHCOUNT) -benchtime 100ms ./... | tee ../../bin/peers.txt
 	@$(GO) run ./bench/ratios < bin/peers.txt
+	p3="$(abspath $(strip $(TRACES)))/arc.P3.lis.zst"; [ -f "$$p3" ] || p3=; \
+		cd bench/peers && $(GO) run ./caches -trace "$$p3" -json ../../bin/caches.json > ../../bin/caches.txt && cat ../../bin/caches.txt
 
 ## bench-plugins: what plugins cost by language: calls, loads, being stopped, calls of the host
 bench-plugins: compilers

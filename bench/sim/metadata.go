@@ -62,8 +62,8 @@ func (m *measure) of(v reflect.Value) (bytes uint64) {
 	case reflect.Array:
 		return m.elements(v)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			bytes += m.of(v.Field(i))
+		for _, field := range v.Fields() {
+			bytes += m.of(field)
 		}
 		return bytes
 	case reflect.Map:
@@ -100,11 +100,13 @@ func refers(t reflect.Type) bool {
 	case reflect.Array:
 		return refers(t.Elem())
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if refers(t.Field(i).Type) {
+		for field := range t.Fields() {
+			if refers(field.Type) {
 				return true
 			}
 		}
+		return false
+	default:
+		return false
 	}
-	return false
 }

@@ -23,11 +23,9 @@ func (a *sizeLimit) admits(_ uint32, size uint32, _ bool) bool { return uint64(s
 
 // parseLimit reads bytes, with a unit or without, or a share of the capacity.
 func parseLimit(text string, capacity uint64) (uint64, error) {
-	number, factor := text, 1.0
+	number, factor := cutUnit(text)
 	if share, ok := strings.CutSuffix(text, "%"); ok {
 		number, factor = share, float64(capacity)/100
-	} else {
-		number, factor = cutUnit(text)
 	}
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(n >= 0) || n*factor >= math.MaxUint64 {
