@@ -49,10 +49,12 @@ type contestant struct {
 	open      func(entries int) (cache, error)
 }
 
-// contestants are all, edgecache first. More policies of its memory tier are more lines with tier.
+// contestants are all, edgecache first: with otter, and with policies of its own.
 func contestants() []contestant {
 	return []contestant{
 		{"edgecache", "product:otter", tier(memory.Options{})},
+		{"edgecache-lru", "lru", policyTier("lru")},
+		{"edgecache-s3fifo", "s3fifo", policyTier("s3fifo")},
 		{"otter", "product:otter", openOtter},
 		{"theine", "", openTheine},
 		{"ristretto", "", openRistretto},
@@ -72,6 +74,17 @@ func tier(o memory.Options) func(int) (cache, error) {
 		o.MaxBytes = int64(entries) * (keyBytes + valueBytes + tierOverhead)
 		b, err := memory.New(o)
 		return memoryTier{b}, err
+	}
+}
+
+// policyTier returns what opens a tier with a native policy.
+func policyTier(name string) func(int) (cache, error) {
+	return func(entries int) (cache, error) {
+		p, err := memory.Native(name)
+		if err != nil {
+			return nil, err
+		}
+		return tier(memory.Options{Policy: p})(entries)
 	}
 }
 
