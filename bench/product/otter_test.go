@@ -159,7 +159,7 @@ func file(name string) string {
 }
 
 // TestReferenceOtter compares with what others measured with the same release of otter, in caches of 100 objects and more.
-// Theirs is one run, of which the smallest caches differ by .01 from each other, and so do ours: it is the mean of five that
+// Theirs is one run, and runs of small caches differ by .01 from each other, so do ours: it is the mean of five that
 // is compared there, of two else. "make sim-check" takes all traces; otherwise those of many requests are left out.
 func TestReferenceOtter(t *testing.T) {
 	const least, many = 100, 600_000
@@ -204,7 +204,7 @@ func TestReferenceOtter(t *testing.T) {
 // compare runs one size some times, and says how far the runs and their mean are from what is wanted.
 func compare(t *testing.T, tr *trace.Trace, p sim.Policy, size string, want float64) {
 	t.Helper()
-	const small, near = 500, 0.01
+	const small, near = 1000, 0.01
 	runs, tolerance := 2, near
 	if number(t, size) < small {
 		runs, tolerance = 5, 2*near

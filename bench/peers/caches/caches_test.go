@@ -99,7 +99,7 @@ func TestReport(t *testing.T) {
 	var lines strings.Builder
 	r.writeLines(&lines)
 	for _, want := range []string{
-		`(?m)^BenchmarkGetHit/cache=edgecache/goroutines=16-\d+\t\d+\t[\d.]+ ns/op\t\d+ p50-ns\t\d+ p99-ns$`,
+		`(?m)^BenchmarkGetHit/cache=edgecache/goroutines=16-\d+\t\d+\t[\d.]+ ns/op\t[\d.]+ cpu-ns/op\t\d+ p50-ns\t\d+ p99-ns$`,
 		`(?m)^BenchmarkHits/trace=zipf\+scan/cache=otter-\d+\t1\t[\d.]+ one-hit%\t[\d.]+ many-hit%$`,
 		`(?m)^BenchmarkWeight/cache=ristretto-\d+\t\d+\t[\d.]+ B/entry$`,
 	} {
