@@ -30,9 +30,13 @@ type Policy struct {
 const mostGhosts = 2
 
 // Native returns the policy that core/evict knows by that name, which may have parameters behind it: "slru:segments=2". One
-// that knows the future is an error. Native remembers no more than two keys that are gone for each entry that can be there,
-// unless the name has the parameter ghost.
+// that knows the future is an error, and so is one with a stage of admission, as what is written here must be there. Native
+// remembers no more than two keys that are gone for each entry that can be there, unless the name has the parameter ghost.
 func Native(name string) (*Policy, error) {
+	if policy, admission := evict.SplitAdmission(name); admission != "" {
+		return nil, fmt.Errorf("policy %s: admission is for the simulator, as the memory tier keeps what is written to it: take %s",
+			name, policy)
+	}
 	short, params, _ := strings.Cut(name, ":")
 	all := evict.Policies()
 	i := slices.IndexFunc(all, func(p evict.Info) bool { return p.Name == short })

@@ -47,6 +47,8 @@ func TestNative(t *testing.T) {
 		{name: "wtinylfu:window=0.1", ghosts: 2},
 		{name: "opt", says: "knows the future"},
 		{name: "opt:x=1", says: "knows the future"},
+		{name: "lru+second-hit", says: "policy lru+second-hit: admission is for the simulator"},
+		{name: "slru:segments=2+size:max=64KiB", says: "take slru:segments=2"},
 		{name: "best", says: "no policy is called"},
 		{name: "slru:sets=2", says: `parameter "sets" is not known`},
 		{name: "lirs:ghost=many", says: "no number"},

@@ -101,6 +101,7 @@ func TestAdviseWithoutShadow(t *testing.T) {
 	for _, args := range [][]string{
 		{"run", "--shadow", "maybe"},
 		{"run", "--shadow-policies", "opt"},
+		{"run", "--shadow-policies", "lru+second-hit"},
 		{"run", "--shadow-policies", "lur"},
 		{"run", "--shadow-sizes", "0"},
 		{"run", "--shadow", "off", "--shadow-policies", "lru"},

@@ -11,6 +11,12 @@ import (
 	"github.com/edgecache/edgecache/plugins"
 )
 
+// runsGuest reports whether --policy names a module. With a stage of admission it is left to memory.Native to refuse it.
+func runsGuest(r *config.Run) bool {
+	_, admission := evict.SplitAdmission(r.Policy)
+	return admission == "" && r.GuestPolicy()
+}
+
 // guestPolicy loads the module that --policy names, and returns what the memory tier evicts by. The module is closed after the
 // tier.
 func guestPolicy(ctx context.Context, host *plugins.Host, given string) (*memory.Policy, *plugins.PolicyModule, error) {

@@ -28,12 +28,15 @@ func newShadow(settings *config.Run, policy *memory.Policy, reads func() uint64)
 	}
 	if policy != nil {
 		o.Current = policy.Name
-		o.New = func(name string, s evict.Spec) (evict.Policy, error) {
-			if name == policy.Name {
-				return policy.New(s)
-			}
-			return evict.New(name, s)
+	}
+	o.New = func(name string, s evict.Spec) (evict.Policy, error) {
+		if policy != nil && name == policy.Name {
+			return policy.New(s)
 		}
+		if _, err := memory.Native(name); err != nil {
+			return nil, err // what the tier refuses is no advice
+		}
+		return evict.New(name, s)
 	}
 	if settings.Redis != "" || len(settings.Memcached) > 0 {
 		o.MaxTTL = settings.L1TTL

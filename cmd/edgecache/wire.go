@@ -152,7 +152,7 @@ func (s *server) openPolicy(ctx context.Context) (p *memory.Policy, err error) {
 	switch {
 	case s.settings.Policy == memory.Default:
 		return nil, nil //nolint:nilnil // nil is how the tier is asked for it
-	case s.settings.GuestPolicy():
+	case runsGuest(s.settings):
 		p, s.policy, err = guestPolicy(ctx, s.host, s.settings.Policy)
 		return p, err
 	}
