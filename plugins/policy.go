@@ -166,7 +166,9 @@ type PolicyCache interface {
 	evict.Policy
 	// Err returns how the guest failed, a *PolicyError, or nil.
 	Err() error
-	// Close gives the guest's memory back. No other method but Err may be called then. It is idempotent.
+	// MetadataBytes returns how large the guest's memory is, with its buffers; 0 after Close.
+	MetadataBytes() uint64
+	// Close gives the guest's memory back. No other method but Err and MetadataBytes may be called then. It is idempotent.
 	Close() error
 }
 

@@ -114,6 +114,14 @@ func (p *guestPolicy) Err() error {
 	return p.err
 }
 
+// MetadataBytes returns how large the guest's memory is.
+func (p *guestPolicy) MetadataBytes() uint64 {
+	if p.in == nil {
+		return 0
+	}
+	return uint64(p.in.memory.Size())
+}
+
 // Close gives the guest's memory back.
 func (p *guestPolicy) Close() error {
 	p.release()

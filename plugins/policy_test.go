@@ -263,3 +263,19 @@ func TestInspectPolicy(t *testing.T) {
 		t.Errorf("Inspect of a plugin that calls itself a policy = %+v", r)
 	}
 }
+
+func TestMetadataOfGuests(t *testing.T) {
+	m := loadPolicy(t, policyLRU)
+	var last uint64
+	for _, objects := range []int{10, 1_000_000} {
+		p := newPolicy(t, m, evict.Spec{Objects: objects, Capacity: 10})
+		got := p.MetadataBytes()
+		if got <= last || got%65536 != 0 || got < 8*uint64(objects) {
+			t.Errorf("a guest with %d objects keeps %d bytes, the last one %d", objects, got, last)
+		}
+		last = got
+		if err := p.Close(); err != nil || p.MetadataBytes() != 0 {
+			t.Errorf("closed, it keeps %d bytes, %v", p.MetadataBytes(), err)
+		}
+	}
+}
