@@ -1,34 +1,29 @@
 package sim
 
 import (
-	"slices"
 	"testing"
 
+	"github.com/edgecache/edgecache/bench/trace"
 	"github.com/edgecache/edgecache/core/evict"
 )
 
 // TestWhatComesInAndGoes demands that what follows from the misses is what is counted one by one, for all policies.
 func TestWhatComesInAndGoes(t *testing.T) {
-	for _, bytes := range []bool{false, true} {
-		tr := made(11, 9000, 500)
-		tr.TTLs = make([]uint32, len(tr.IDs))
-		for i, id := range tr.IDs {
-			tr.TTLs[i] = id % 5 * 500
-		}
-		var each []Policy
-		all := mustPolicies(t, "all", "lru+always", "arc+second-hit", "sieve+probability:p=0.5", "wtinylfu+tinylfu")
-		for _, p := range all {
-			each = append(each, Policy{Name: p.Name, New: p.New})
-		}
-		o := Options{Trace: tr, Policies: all, Sizes: mustSizes(t, "1", "3", "1%", "20%"), Bytes: bytes}
-		if bytes {
-			o.TTL = SourceTTL
-		}
+	tr := made(11, 9000, 500)
+	for i, id := range tr.IDs {
+		tr.TTLs = append(tr.TTLs, id%5*500)
+		tr.Ops = append(tr.Ops, [...]trace.Op{trace.OpGet, trace.OpGet, trace.OpSet, trace.OpDelete}[i*7%11%4])
+	}
+	for _, o := range []Options{{}, {Bytes: true}, {TTL: SourceTTL, Bytes: true}, {TTL: 700}, {LookAside: true}, {LookAside: true, TTL: 900, Bytes: true}} {
+		o.Trace, o.Sizes = tr, mustSizes(t, "1", "3", "1%", "20%")
+		o.Policies = mustPolicies(t, "all", "lru+always", "arc+second-hit", "sieve+probability:p=0.5", "wtinylfu+tinylfu")
 		derived, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o.Policies = each
+		for i, p := range o.Policies {
+			o.Policies[i] = Policy{Name: p.Name, New: p.New}
+		}
 		counted, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
@@ -36,10 +31,10 @@ func TestWhatComesInAndGoes(t *testing.T) {
 		for i, got := range derived.Results {
 			want := counted.Results[i]
 			if got.Error != "" || got.Evictions != want.Evictions || got.AdmittedBytes != want.AdmittedBytes || got.ExpiredMisses != want.ExpiredMisses {
-				t.Errorf("bytes %v: %+v, counted one by one %+v", bytes, got, want)
+				t.Errorf("TTL %d, beside %v, bytes %v: %+v, counted one by one %+v", o.TTL, o.LookAside, o.Bytes, got, want)
 			}
-			if got.AdmittedBytes > got.OriginBytes || got.Evictions > got.Misses {
-				t.Errorf("bytes %v: more came in than missed: %+v", bytes, got)
+			if !o.LookAside && (got.AdmittedBytes > got.OriginBytes || got.Evictions > got.Misses) {
+				t.Errorf("TTL %d, bytes %v: more came in than missed: %+v", o.TTL, o.Bytes, got)
 			}
 		}
 	}
@@ -63,49 +58,6 @@ func TestAdmissionAlwaysChangesNothing(t *testing.T) {
 				t.Errorf("bytes %v: %+v, without the stage %+v", bytes, got, *want)
 			}
 		}
-	}
-}
-
-// TestExpiry compares with the simplest LRU cache that looks at the age of what it finds.
-func TestExpiry(t *testing.T) {
-	const capacity = 40
-	tr := made(12, 9000, 300)
-	for i, id := range tr.IDs {
-		tr.TTLs = append(tr.TTLs, id%4*70)
-		tr.Times = append(tr.Times, int64(1000+i/3))
-	}
-	var misses, expired uint64
-	var resident []uint32
-	dies := make(map[uint32]int64)
-	for i, id := range tr.IDs {
-		if at := slices.Index(resident, id); at >= 0 {
-			resident = slices.Delete(resident, at, at+1)
-			if dies[id] == 0 || tr.Times[i] < dies[id] {
-				resident = append(resident, id)
-				continue
-			}
-			expired++
-		}
-		misses++
-		if len(resident) == capacity {
-			resident = resident[1:]
-		}
-		resident = append(resident, id)
-		dies[id] = 0
-		if tr.TTLs[i] > 0 {
-			dies[id] = tr.Times[i] + int64(tr.TTLs[i])
-		}
-	}
-	r, err := Run(t.Context(), Options{Trace: tr, Policies: mustPolicies(t, "lru"), Sizes: mustSizes(t, "40"), TTL: SourceTTL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p := r.Results[0]; p.Misses != misses || p.ExpiredMisses != expired || expired == 0 {
-		t.Errorf("%d misses, %d of them expired, want %d and %d", p.Misses, p.ExpiredMisses, misses, expired)
-	}
-	s := sample(tr, 0.5, 1)
-	if len(s.ttls) != len(s.ids) || len(s.times) != len(s.ids) {
-		t.Errorf("a sample of %d requests has %d TTLs and %d times", len(s.ids), len(s.ttls), len(s.times))
 	}
 }
 

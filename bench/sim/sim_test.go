@@ -225,6 +225,8 @@ func TestOptionsThatAreNotPossible(t *testing.T) {
 		"no policy":            func(o *Options) { o.Policies = nil },
 		"no size":              func(o *Options) { o.Sizes = nil },
 		"made has no sizes":    func(o *Options) { o.Trace, o.Bytes = &unsized, true },
+		"how long objects":     func(o *Options) { o.TTL = SourceTTL },
+		"live for -2":          func(o *Options) { o.TTL = -2 },
 		"less than 1":          func(o *Options) { o.Sample = 1 },
 		"says nothing: run wi": func(o *Options) { o.Sample = 0.5 },
 		"hold objects":         func(o *Options) { o.Sizes = mustSizes(t, "5MiB") },

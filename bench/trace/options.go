@@ -26,9 +26,9 @@ type Options struct {
 	From, To int64
 	// Split cuts requests for block devices into blocks of so many bytes, each an object of its own. Zero does not.
 	Split uint32
-	// TTL honours lifetimes: see Trace.Expire. A number above zero is that of all objects, SourceTTL takes those that the source
-	// has, zero does nothing.
-	TTL int64
+	// Lifetimes has gets that say nothing of the lifetime of their object say what was said of it last, also by requests that Ops
+	// leaves out: so long lives what a cache fetches for them. A source without lifetimes is an error.
+	Lifetimes bool
 	// VerifyKeys keeps the keys of all objects, so that those whose 64-bit hashes are the same are told apart. It takes as
 	// much memory as the keys have bytes.
 	VerifyKeys bool
@@ -43,9 +43,6 @@ type Options struct {
 	everyOp bool // Ops are taken later: what the others do has a meaning before
 }
 
-// SourceTTL is an Options.TTL.
-const SourceTTL = -1
-
 // filtered reports whether something may be left out.
 func (o *Options) filtered() bool {
 	return o.Ops != "" || o.Sample != 0 || o.From != 0 || o.To != 0
@@ -59,8 +56,6 @@ func (o *Options) validate() error {
 		return fmt.Errorf("trace: a sample of %v is not between 0 and 1", o.Sample)
 	case o.To != 0 && o.To <= o.From:
 		return fmt.Errorf("trace: nothing is between %d and %d", o.From, o.To)
-	case o.TTL < SourceTTL:
-		return fmt.Errorf("trace: objects can't live for %d", o.TTL)
 	case o.SkipBad < 0:
 		return fmt.Errorf("trace: %d bad records can't be passed over", o.SkipBad)
 	}

@@ -324,7 +324,7 @@ func Load(ctx context.Context, path string, o Options) (*Trace, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	o.everyOp = o.TTL != 0
+	o.everyOp = o.Lifetimes
 	read := load
 	if o.Cache && !o.filtered() {
 		read = loadCached
@@ -333,12 +333,12 @@ func Load(ctx context.Context, path string, o Options) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t, t.expire(&o)
+	return t, t.lifetimes(&o)
 }
 
 // LoadFrom reads a whole trace called name from a stream, which stays open. Options.Cache does nothing.
 func LoadFrom(ctx context.Context, source io.Reader, name string, o Options) (t *Trace, err error) {
-	o.everyOp = o.TTL != 0
+	o.everyOp = o.Lifetimes
 	r, err := NewReader(source, name, o)
 	if err != nil {
 		return nil, err
@@ -347,7 +347,7 @@ func LoadFrom(ctx context.Context, source io.Reader, name string, o Options) (t 
 	if t, err = readAll(ctx, r, filepath.Base(name)); err != nil {
 		return nil, err
 	}
-	return t, t.expire(&o)
+	return t, t.lifetimes(&o)
 }
 
 func load(ctx context.Context, path string, o Options) (t *Trace, err error) {

@@ -34,8 +34,6 @@ type Trace struct {
 	SourceHits, SourceServed int
 	// Collisions is how many objects have the hash of another's key, which Options.VerifyKeys tells apart.
 	Collisions int
-	// Expired is how many requests came too late for their object: see Expire.
-	Expired int
 }
 
 // Requests returns how many there are.

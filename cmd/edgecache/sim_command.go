@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +18,7 @@ import (
 // simFlags are those of "edgecache sim".
 type simFlags struct {
 	read             *traceInput
-	onMiss           string
+	onMiss, ttl      string
 	policies, sizes  []string
 	bytes, noGap     bool
 	curve            int
@@ -75,6 +76,7 @@ or one misses more than in the baseline.`,
 	flags.Float64Var(&f.tolerance, "tolerance", 0.001, "how much larger than in the baseline a miss `ratio` may be")
 	cmd.MarkFlagsMutuallyExclusive("json", "csv")
 	f.read = bindTraceInput(cmd)
+	flags.StringVar(&f.ttl, "ttl", "", "`lifetime` of objects in the trace's unit of time, or \"trace\" for those that it has: what is older misses")
 	flags.StringVar(&f.onMiss, "on-miss", "insert", "what a get that misses does: `insert` brings the object in, ignore leaves that to the sets of the trace")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.sim(cmd.Context(), &f, args[0], flags.Changed("size"))
@@ -144,12 +146,8 @@ func (f *simFlags) options(givenSizes bool) (sim.Options, error) {
 	o := sim.Options{
 		Bytes: f.bytes, Gap: !f.noGap, Sample: f.sample, Seeds: f.seeds, Seed: f.seed, Workers: f.workers,
 	}
-	switch f.onMiss {
-	case "insert":
-	case "ignore":
-		o.LookAside, o.Gap = true, false
-	default:
-		return o, fmt.Errorf("--on-miss %s: insert or ignore is wanted", f.onMiss)
+	if err := f.behaviour(&o); err != nil {
+		return o, err
 	}
 	switch {
 	case f.seeds < 1 || f.workers < 0 || f.curve < 0:
@@ -174,6 +172,29 @@ func (f *simFlags) options(givenSizes bool) (sim.Options, error) {
 		f.parsedAssertions = append(f.parsedAssertions, assertion)
 	}
 	return o, nil
+}
+
+// behaviour is what the flags say of how caches behave.
+func (f *simFlags) behaviour(o *sim.Options) error {
+	switch f.onMiss {
+	case "insert":
+	case "ignore":
+		o.LookAside = true
+	default:
+		return fmt.Errorf("--on-miss %s: insert or ignore is wanted", f.onMiss)
+	}
+	switch f.ttl {
+	case "":
+	case "trace":
+		o.TTL, f.read.opts.Lifetimes = sim.SourceTTL, true
+	default:
+		n, err := strconv.ParseInt(f.ttl, 10, 64)
+		if err != nil || n < 1 {
+			return fmt.Errorf("--ttl %s: expected a number of at least 1 in the trace's unit of time, or \"trace\"", f.ttl)
+		}
+		o.TTL = n
+	}
+	return nil
 }
 
 // write writes the report in all forms that are asked for.

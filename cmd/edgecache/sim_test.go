@@ -36,7 +36,10 @@ func TestSimCommand(t *testing.T) {
 	}{
 		{"-p lru -s 10 --on-miss ignore", 1, `^$`, `no request of keys.txt sets an object`},
 		{"-p lru -s 10 --on-miss later", 2, `^$`, `--on-miss later: insert or ignore is wanted`},
-		{"-p lru -s 10% --ttl 2", 0, `MISS`, `^$`},
+		{"-p all -s 10% --ttl 2", 0, `MISS +EXPIRED +EVICTIONS`, `^$`},
+		{"-p opt -s 10% --ttl 2", 1, `^$`, `policies that know the future`},
+		{"-p lru --ttl trace", 1, `^$`, `keys.txt: the source says nothing of lifetimes: give one for all objects, as in --ttl 3600`},
+		{"-p lru --ttl soon", 2, `^$`, `--ttl soon: expected a number of at least 1 in the trace's unit of time, or "trace"`},
 		{"-p lru,sieve -s 10,5%", 0, `^keys.txt: 20,000 requests for [\d,]+ objects\n\ncache of 10 objects`, `^$`},
 		{"-p lru -s 10", 0, `MISS +GAP CLOSED +EVICTIONS +WRITE AMP +B/OBJECT +MREQ/S +POLICY\n +0\.\d{4} +-?\d+\.\d % +[\d,]+ +0\.\d{3} +9\.\d +\d+\.\d  lru\n$`, `^$`},
 		{
@@ -158,6 +161,9 @@ func TestSimCommandRunsGuests(t *testing.T) {
 		{"sim keys.txt -p lru,a.wasm:k=v -s 10 --no-cache --csv", result{1, ",10,mine:k=v,,", "1 of the results"}},
 		{"sim keys.txt -p lru,a.wasm:k=v -s 10 --no-cache --json", result{1, `"error": "` + refuses + `"`, ""}},
 		{"sim keys.txt -p a.wasm -s 10 --assert mine.miss<=0.01 --no-cache", result{1, "  mine\n", "assert: mine.miss<=0.01: at size 10"}},
+		{"sim keys.txt -p a.wasm+second-hit,./a.wasm:form=event+second-hit,product:otter -s 10 --csv --no-cache", result{0, ",10,mine+second-hit,20000,", ""}},
+		{"sim keys.txt -p a.wasm+second-hit:ghost=x -s 10", result{2, "", "a.wasm+second-hit:ghost=x: admission second-hit"}},
+		{"run --policy ./a.wasm+second-hit --no-plugins", result{2, "", "--policy (EDGECACHE_POLICY): policy ./a.wasm+second-hit: admission is for the simulator"}},
 		{"sim keys.txt -p lru,text.wasm", result{1, "", "text.wasm: policy: module is no WebAssembly module"}},
 		{"sim keys.txt -p lru,a.wasm:form=odd -s 10 --no-cache", result{1, "  lru\n", `parameter form="odd": "batch" and "event" are possible`}},
 		{"plugin inspect a.wasm", result{0, "abi            policy/1\nneeds          none\n", ""}},
@@ -173,7 +179,7 @@ func TestSimCommandRunsGuests(t *testing.T) {
 // TestGuestsMissAsNativePolicies compares every row of a guest with that of the native policy.
 func TestGuestsMissAsNativePolicies(t *testing.T) {
 	dir := guestFolder(t, map[string]string{"a.wasm": "mine"})
-	for _, more := range []string{"", " --heavy-tail --bytes"} {
+	for _, more := range []string{"", " --heavy-tail --bytes", " --ttl 100", " --heavy-tail --bytes --ttl 1000"} {
 		got := edgecacheIn(t, dir, strings.Fields("sim keys.txt -p lru,a.wasm,a.wasm:form=event -s 1,10,5%,90% --no-cache --no-gap --csv"+more)...)
 		misses := make(map[string]map[string]string) // by size, and by policy
 		for line := range strings.Lines(got.out) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,9 +43,9 @@ of - is the standard input.
 
 // traceInput are the flags of commands that read a trace.
 type traceInput struct {
-	opts     trace.Options
-	key, ttl string
-	noCache  bool
+	opts    trace.Options
+	key     string
+	noCache bool
 }
 
 // bindTraceInput declares them, but for those of bindTraceSample.
@@ -60,7 +59,6 @@ func bindTraceInput(cmd *cobra.Command) *traceInput {
 	f.Int64Var(&t.opts.From, "from", 0, "`time` of the first request that is taken; its position in traces without times")
 	f.Int64Var(&t.opts.To, "to", 0, "`time` before which the last is; 0 is the end")
 	f.Uint32Var(&t.opts.Split, "split", 0, "`bytes` of the blocks that requests to block devices are cut into")
-	f.StringVar(&t.ttl, "ttl", "", "`lifetime` of objects in the trace's unit of time, or \"trace\" for those that it has: requests that come later miss")
 	f.BoolVar(&t.opts.VerifyKeys, "verify-keys", false, "tell keys apart whose 64-bit hashes are the same; takes as much memory as they have bytes")
 	f.BoolVar(&t.opts.HeavyTail, "heavy-tail", false, "give objects sizes with a heavy tail, from 64 B to 1 MiB, instead of their own")
 	f.IntVar(&t.opts.SkipBad, "skip-bad", 0, "how `many` bad records are passed over and counted")
@@ -76,24 +74,13 @@ func bindTraceSample(cmd *cobra.Command, t *traceInput) {
 }
 
 // options returns what the flags say.
-func (t *traceInput) options() (trace.Options, error) {
+func (t *traceInput) options() trace.Options {
 	o := t.opts
 	if t.key != "" {
 		o.Columns = strings.Trim(o.Columns+",key="+t.key, ",")
 	}
 	o.Cache = !t.noCache
-	switch t.ttl {
-	case "":
-	case "trace":
-		o.TTL = trace.SourceTTL
-	default:
-		n, err := strconv.ParseInt(t.ttl, 10, 64)
-		if err != nil || n < 1 {
-			return o, usageError{fmt.Errorf("--ttl %s: expected a number of at least 1 in the trace's unit of time, or \"trace\"", t.ttl)}
-		}
-		o.TTL = n
-	}
-	return o, nil
+	return o
 }
 
 // standardInput is what the trace at "-" is called.
@@ -101,10 +88,7 @@ const standardInput = "standard input"
 
 // loadTrace reads what the flags take of the trace at path, or of the standard input.
 func (a *app) loadTrace(ctx context.Context, path string, in *traceInput) (*trace.Trace, error) {
-	o, err := in.options()
-	if err != nil {
-		return nil, err
-	}
+	o := in.options()
 	if path == "-" {
 		return trace.LoadFrom(ctx, a.in, standardInput, o)
 	}

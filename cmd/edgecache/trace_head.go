@@ -77,17 +77,10 @@ func (a *app) firstRequests(path string, in *traceInput, n int) (rows []traceRow
 
 // openTrace opens the trace at path, or the standard input.
 func (a *app) openTrace(path string, in *traceInput) (*trace.Reader, error) {
-	o, err := in.options()
-	switch {
-	case err != nil:
-		return nil, err
-	case o.TTL != 0:
-		return nil, usageError{errors.New("--ttl needs the whole trace, which this command does not read")}
-	case path == "-":
-		return trace.NewReader(a.in, standardInput, o)
-	default:
-		return trace.Open(path, o)
+	if path == "-" {
+		return trace.NewReader(a.in, standardInput, in.options())
 	}
+	return trace.Open(path, in.options())
 }
 
 // rowOf returns row i of a batch, which is request number at.

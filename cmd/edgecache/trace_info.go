@@ -30,7 +30,6 @@ type traceInfo struct {
 	Skipped        int     `json:"skipped"`
 	SourceHits     int     `json:"source_hits"`
 	SourceServed   int     `json:"source_served"`
-	Expired        int     `json:"expired"`
 	Collisions     int     `json:"hash_collisions"`
 	IDsSHA256      string  `json:"ids_sha256"`
 	SizesSHA256    string  `json:"sizes_sha256"`
@@ -70,7 +69,7 @@ func describeTrace(t *trace.Trace) *traceInfo {
 		FootprintBytes: t.Footprint, RequestBytes: t.Bytes(), OneHitFraction: float64(t.OneHits()) / float64(t.Objects),
 		Sizes: t.Sizes != nil, Times: t.Times != nil, First: t.Time(0), Last: t.Time(last), Skipped: t.Skipped,
 		Ops: t.Ops != nil, TTLs: t.TTLs != nil, Costs: t.Costs != nil,
-		SourceHits: t.SourceHits, SourceServed: t.SourceServed, Expired: t.Expired, Collisions: t.Collisions,
+		SourceHits: t.SourceHits, SourceServed: t.SourceServed, Collisions: t.Collisions,
 		IDsSHA256: t.IDsSHA256(), SizesSHA256: t.SizesSHA256(),
 	}
 }
@@ -92,9 +91,6 @@ func writeTraceInfo(out io.Writer, i *traceInfo) error {
 	}
 	if i.SourceServed > 0 {
 		fmt.Fprintf(w, "source's hits\t%d of %d, %.1f %%\n", i.SourceHits, i.SourceServed, 100*float64(i.SourceHits)/float64(i.SourceServed))
-	}
-	if i.Expired > 0 {
-		fmt.Fprintf(w, "expired\t%d requests came later than their object lived\n", i.Expired)
 	}
 	if i.Collisions > 0 {
 		fmt.Fprintf(w, "collisions\t%d objects have the hash of another, and were told apart\n", i.Collisions)
