@@ -34,6 +34,7 @@ type engine struct {
 	ring       *ring
 	sampler    *sampler // nil: none
 	keys       *keyTable
+	locks      *turns
 	calls      sync.Pool // of *call
 	versions   versionClock
 	ttl        time.Duration
@@ -58,7 +59,7 @@ func New(o Options) (*Cache, error) {
 		return nil, err
 	}
 	e := &engine{
-		namespaces: newNamespaces(), counters: newCounters(), keys: newKeyTable(),
+		namespaces: newNamespaces(), counters: newCounters(), keys: newKeyTable(), locks: newTurns(),
 		ttl: orElse(o.TTL, NoExpiry), jitter: o.Jitter, maxKey: orElse(o.MaxKey, 64<<10), maxValue: orElse(o.MaxValue, 512<<20),
 		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)), observers: slices.Clone(o.Observers), keyHash: o.KeyHash,
 	}

@@ -29,6 +29,9 @@ const (
 	FlagOld
 	// FlagAuthority asks a read to go to the farthest tier, past nearer copies.
 	FlagAuthority
+	// FlagIfValue asks OpDelete and OpExpire to change a key only if its value is Value; else the outcome is
+	// OutcomeNotStored. It is one atomic update at the authority.
+	FlagIfValue
 )
 
 // Command is one cache operation with its options. A caller fills the fields that the Op names and leaves the rest zero;

@@ -14,6 +14,11 @@ var (
 	ErrExists = errors.New("key exists")
 	// ErrConflict is returned by CompareAndSwap for an entry that has changed, or was changed too often meanwhile.
 	ErrConflict = errors.New("entry has changed")
+	// ErrLocked is returned for a lock that somebody else holds.
+	ErrLocked = errors.New("lock is held by another")
+	// ErrLockLost is returned for a lease that is over: it ran out, or its lock was cleared or evicted. Somebody else may
+	// hold the lock by now, or have held it.
+	ErrLockLost = errors.New("lease is over")
 	// ErrNotInteger is returned by Increment and Decrement for a value that is not a decimal int64.
 	ErrNotInteger = errors.New("value is not an integer or out of range")
 	// ErrOverflow is returned by Increment and Decrement for a sum outside int64.

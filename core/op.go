@@ -20,8 +20,8 @@ const (
 	OpDecrement         // Key, Delta: as OpIncrement, the other way
 	OpExists            // Key
 	OpTTL               // Key; TTL
-	OpExpire            // Key, TTL (NoExpiry persists); with FlagOld Entry is the entry
-	OpDelete            // Key; with FlagOld Entry is what was there
+	OpExpire            // Key, TTL (NoExpiry persists); with FlagOld Entry is the entry; FlagIfValue
+	OpDelete            // Key; with FlagOld Entry is what was there; FlagIfValue
 	OpDeleteMany        // Keys; Items, N is how many were there
 	OpClear             // everything in the namespace and below
 	OpKeys              // Key is a glob pattern, Cursor, Count; Keys and Cursor

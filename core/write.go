@@ -139,7 +139,7 @@ func (e *engine) changeNumber(ctx context.Context, t *tier, cmd *Command, key st
 }
 
 func (e *engine) changeExpiry(ctx context.Context, t *tier, cmd *Command, key string, res *Result) (*Entry, error) {
-	if cmd.Flags&FlagOld != 0 || cmd.TTL == KeepTTL || t.expirer == nil {
+	if cmd.Flags&(FlagOld|FlagIfValue) != 0 || cmd.TTL == KeepTTL || t.expirer == nil {
 		return e.changeUpdate(ctx, t, cmd, key, res)
 	}
 	expires := e.deadline(cmd, time.Now())
@@ -153,7 +153,7 @@ func (e *engine) changeExpiry(ctx context.Context, t *tier, cmd *Command, key st
 }
 
 func (e *engine) changeDelete(ctx context.Context, t *tier, cmd *Command, key string, res *Result) error {
-	if cmd.Flags&FlagOld != 0 {
+	if cmd.Flags&(FlagOld|FlagIfValue) != 0 {
 		_, err := e.changeUpdate(ctx, t, cmd, key, res)
 		return err
 	}
@@ -226,22 +226,40 @@ func (c *change) next(old *Entry) (*Entry, error) {
 	case OpIncrement, OpDecrement:
 		return c.add()
 	case OpExpire:
+		if c.another() {
+			return nil, ErrConflict
+		}
 		return c.expire(), nil
 	case OpGet:
 		return c.renew(), nil
 	default: // OpDelete
+		if c.another() {
+			return nil, ErrConflict
+		}
 		return nil, nil
 	}
+}
+
+// another reports whether the key holds another value than FlagIfValue demands.
+func (c *change) another() bool {
+	return c.cmd.Flags&FlagIfValue != 0 && c.old != nil && !bytes.Equal(c.old.Value, c.value)
 }
 
 // replacement is the entry that the command writes.
 func (c *change) replacement() *Entry {
 	entry := c.engine.entryAt(c.cmd, c.value, c.now)
-	if c.cmd.TTL == KeepTTL && c.old != nil {
-		entry.Expires = c.old.Expires
+	if c.old != nil {
+		entry.Version = c.after(entry.Version)
+		if c.cmd.TTL == KeepTTL {
+			entry.Expires = c.old.Expires
+		}
 	}
 	return entry
 }
+
+// after returns version, or the one that follows the old entry's if another node, whose clock is ahead, has made that. So
+// the versions of a key's updates only grow, and none is another's token.
+func (c *change) after(version uint64) uint64 { return max(version, c.old.Version+1) }
 
 func (c *change) swap() (*Entry, error) {
 	switch {
@@ -296,7 +314,7 @@ func (c *change) add() (*Entry, error) {
 func (c *change) changed(value []byte) *Entry {
 	return &Entry{
 		Value: value, Expires: c.old.Expires, Flags: c.old.Flags, Codec: c.old.Codec,
-		Version: c.engine.versions.at(c.now),
+		Version: c.after(c.engine.versions.at(c.now)),
 	}
 }
 
