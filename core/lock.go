@@ -58,13 +58,13 @@ func (c *Cache) Lock(ctx context.Context, key string, lease time.Duration) (*Lea
 		if err == nil {
 			return l, nil
 		}
-		if errors.Is(err, ErrLocked) {
-			if err = wait.pause(ctx); err == nil {
-				continue
-			}
-			err = locks.notLocked(key, err)
+		if errors.Is(err, ErrLocked) && wait.pause(ctx) == nil {
+			continue
 		}
 		c.engine.locks.give(turn)
+		if ctx.Err() != nil {
+			err = locks.notLocked(key, ctx.Err())
+		}
 		return nil, err
 	}
 }

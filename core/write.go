@@ -257,9 +257,14 @@ func (c *change) replacement() *Entry {
 	return entry
 }
 
-// after returns version, or the one that follows the old entry's if another node, whose clock is ahead, has made that. So
-// the versions of a key's updates only grow, and none is another's token.
-func (c *change) after(version uint64) uint64 { return max(version, c.old.Version+1) }
+// after returns version, or a later one than the old entry's if another node, whose clock is ahead, has made that. So the
+// versions of a key's updates only grow. It leaves out some, by chance: that node may be about to count on by one.
+func (c *change) after(version uint64) uint64 {
+	if version > c.old.Version {
+		return version
+	}
+	return max(version, c.old.Version+1+uint64(rand.Uint32()>>18))
+}
 
 func (c *change) swap() (*Entry, error) {
 	switch {
