@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgecache/edgecache/bench/trace"
 	"github.com/edgecache/edgecache/core/evict"
+	"github.com/edgecache/edgecache/hostabi/abitest"
 	"github.com/edgecache/edgecache/plugins"
 )
 
@@ -55,6 +56,24 @@ func BenchmarkGuestPolicy(b *testing.B) {
 	for _, form := range []string{"batch", "event"} {
 		b.Run(form, func(b *testing.B) { replayTrace(b, t, load(b, false, form)) })
 		b.Run(form+"-unmetered", func(b *testing.B) { replayTrace(b, t, load(b, true, form)) })
+	}
+}
+
+// BenchmarkGuestPolicyLanguages is LRU and SIEVE in every language, in batches, metered.
+func BenchmarkGuestPolicyLanguages(b *testing.B) {
+	t := policyTrace(b)
+	for _, name := range []string{"lru", "sieve"} {
+		for _, language := range []string{"c", "rust", "as", "go"} {
+			b.Run(name+"/"+language, func(b *testing.B) {
+				m, err := hostWith(b, plugins.HostOptions{}).LoadPolicy(context.Background(), plugins.Source{
+					Wasm: abitest.Build(b, name, language),
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				replayTrace(b, t, func(s evict.Spec) (evict.Policy, error) { return m.New(s) })
+			})
+		}
 	}
 }
 

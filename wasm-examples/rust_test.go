@@ -563,13 +563,19 @@ plugin!(std Std: before);
 func compileRustSource(t *testing.T, source string, crate bool) []byte {
 	t.Helper()
 	sdks := os.DirFS(filepath.Join("..", "hostabi", "sdk"))
-	text, err := fs.ReadFile(sdks, "rust/edgecache.rs")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	manifest := `{"name":"guest","version":"1","abi":"hook/1","hooks":["before"],"ops":["*"],"needs":["log"],"failure":"closed"}`
-	for name, text := range map[string]string{"edgecache.rs": string(text), "guest.rs": source, "manifest.json": manifest} {
+	files := map[string]string{
+		"guest.rs":      source,
+		"manifest.json": `{"name":"guest","version":"1","abi":"hook/1","hooks":["before"],"ops":["*"],"needs":["log"],"failure":"closed"}`,
+	}
+	for _, name := range []string{"edgecache.rs", "edgecache_policy.rs"} {
+		text, err := fs.ReadFile(sdks, "rust/"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(text)
+	}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -366,7 +366,7 @@ macro_rules! __edgecache_hook {
 
 pub use __edgecache_plugin as plugin;
 #[doc(hidden)]
-pub use {__edgecache_hook as __hook, __edgecache_module as __module, __edgecache_policy_more as __policy_more};
+pub use {__edgecache_hook as __hook, __edgecache_module as __module};
 
 /// What a hook wants done.
 #[derive(Clone, Copy)]

@@ -37,7 +37,7 @@ use core::{
     ptr, slice, str,
 };
 
-pub use super::{__edgecache_policy as policy, Error};
+pub use super::Error;
 
 /// An eviction policy. What is resident, how large it is and how much room is left is kept for it.
 pub trait Policy: Sized {
@@ -123,7 +123,7 @@ macro_rules! __edgecache_policy {
             edgecache::policy::ec::remove(__policy(), id)
         }
 
-        $($(edgecache::__policy_more!($more);)+)?
+        $($(edgecache::policy::__more!($more);)+)?
 
         #[panic_handler]
         fn __panic(_: &core::panic::PanicInfo) -> ! {
@@ -149,6 +149,10 @@ macro_rules! __edgecache_policy_more {
     };
 }
 
+pub use __edgecache_policy as policy;
+#[doc(hidden)]
+pub use __edgecache_policy_more as __more;
+
 /// The cache that a policy works for.
 pub struct Spec {
     /// How much fits: objects, or bytes where sizes count.
@@ -173,12 +177,12 @@ impl Spec {
 
     /// The links of all objects, and n empty lists, which are called 0 to n-1.
     pub fn lists(&mut self, n: u32) -> Result<Lists, Error> {
-        let objects = self.objects;
-        let mut at = self.array::<Links>(objects.checked_add(n).ok_or(NO_MEMORY)?)?;
-        for root in objects..objects + n {
+        let (objects, lists) = (self.objects, n.max(1));
+        let mut at = self.array::<Links>(objects.checked_add(lists).ok_or(NO_MEMORY)?)?;
+        for root in objects..objects + lists {
             at[root] = Links { newer: root, older: root };
         }
-        Ok(Lists { at, objects })
+        Ok(Lists { at, objects, lists })
     }
 
     /// The parameter of that name, if it is given. Those that init does not ask for are refused.
@@ -289,7 +293,13 @@ impl<T> Array<T> {
         if i >= self.len {
             trap()
         }
-        unsafe { self.at.add(i as usize) }
+        unsafe { self.known(i) }
+    }
+
+    /// The place of an index that is within the array.
+    #[inline(always)]
+    unsafe fn known(&self, i: u32) -> *mut T {
+        self.at.add(i as usize)
     }
 }
 
@@ -318,51 +328,54 @@ struct Links {
 
 /// Lists of objects, from the newest to the oldest. Each is a ring through a place of its own behind those of the objects, its
 /// root, so that no end needs care. An object is in one of the lists or in none.
+///
+/// Neighbours are always within the links: an id that a policy gives is checked, once, and what the links hold is not. What is
+/// no object traps.
 pub struct Lists {
     at: Array<Links>,
     objects: u32,
+    lists: u32, // how many there are, at least 1
 }
 
 impl Lists {
     /// Makes an object that is in no list the newest of one.
     #[inline(always)]
     pub fn push(&mut self, list: u32, id: u32) {
-        let root = self.root(list);
-        let newest = self.at[root].older;
-        let links = &mut self.at[id];
-        links.older = newest; // the higher address first: the host then checks the other no more
-        links.newer = root;
-        self.at[newest].newer = id;
-        self.at[root].older = id;
+        let (root, id) = (self.place(list), self.object(id));
+        unsafe { self.link(root, id) }
     }
 
     /// Takes an object out of the list that it is in.
     #[inline(always)]
     pub fn unlink(&mut self, id: u32) {
-        let Links { newer, older } = self.at[id];
-        self.at[newer].older = older;
-        self.at[older].newer = newer;
+        let id = self.object(id);
+        unsafe { self.cut(id) }
     }
 
     /// Makes an object of a list, whichever it is in, the newest of one.
     #[inline(always)]
     pub fn touch(&mut self, list: u32, id: u32) {
-        self.unlink(id);
-        self.push(list, id)
+        let (root, id) = (self.place(list), self.object(id));
+        unsafe {
+            self.cut(id);
+            self.link(root, id)
+        }
     }
 
     /// Takes the oldest out of a list, which must not be empty.
     #[inline(always)]
     pub fn pop(&mut self, list: u32) -> u32 {
-        let id = self.oldest(list);
-        self.unlink(id);
-        id
+        unsafe {
+            let id = (*self.at.known(self.place(list))).newer;
+            self.cut(id);
+            id
+        }
     }
 
     /// The oldest of a list, its root if it is empty.
     #[inline(always)]
     pub fn oldest(&self, list: u32) -> u32 {
-        self.at[self.root(list)].newer
+        unsafe { (*self.at.known(self.place(list))).newer }
     }
 
     /// The one that came after an object into its list, the list's root behind the newest; of a root, the oldest.
@@ -381,6 +394,43 @@ impl Lists {
     #[inline(always)]
     pub fn root(&self, list: u32) -> u32 {
         self.objects + list
+    }
+
+    /// The root of a list, which is within the links: the first list is always there, so that most policies check nothing.
+    #[inline(always)]
+    fn place(&self, list: u32) -> u32 {
+        if list != 0 && list >= self.lists {
+            trap()
+        }
+        self.root(list)
+    }
+
+    /// Returns id, which is an object's.
+    #[inline(always)]
+    fn object(&self, id: u32) -> u32 {
+        if id >= self.objects {
+            trap()
+        }
+        id
+    }
+
+    /// push, of a root and an object that are within the links.
+    #[inline(always)]
+    unsafe fn link(&mut self, root: u32, id: u32) {
+        let newest = (*self.at.known(root)).older;
+        let links = self.at.known(id);
+        (*links).older = newest; // the higher address first: the host then checks the other no more
+        (*links).newer = root;
+        (*self.at.known(newest)).newer = id;
+        (*self.at.known(root)).older = id;
+    }
+
+    /// unlink, of an object that is within the links.
+    #[inline(always)]
+    unsafe fn cut(&mut self, id: u32) {
+        let Links { newer, older } = *self.at.known(id);
+        (*self.at.known(newer)).older = older;
+        (*self.at.known(older)).newer = newer;
     }
 }
 
@@ -592,10 +642,25 @@ pub mod ec {
     #[inline]
     pub fn batch<P: Policy>(policy: &mut P, n: usize) -> usize {
         unsafe {
-            match BOOKS.size.is_null() {
-                true => run(policy, n, false),
-                false => run(policy, n, true),
+            if mem::size_of::<P>() > FEW {
+                return sized(policy, n);
             }
+            let mut local = ptr::read(policy); // a trap in between ends the module, so there are never two of them
+            let victims = sized(&mut local, n);
+            ptr::write(policy, local);
+            victims
+        }
+    }
+
+    /// What a policy may have in bytes to be a local variable while a batch is on its way: the compiler then need not look
+    /// into memory for where its arrays are, again after each write.
+    const FEW: usize = 256;
+
+    #[inline(always)]
+    unsafe fn sized<P: Policy>(policy: &mut P, n: usize) -> usize {
+        match BOOKS.size.is_null() {
+            true => run(policy, n, false),
+            false => run(policy, n, true),
         }
     }
 
