@@ -47,6 +47,7 @@ type engine struct {
 	closing    sync.Once
 	closeErr   error
 	loads      sync.WaitGroup // loads that run on goroutines of their own
+	loaders    *loadTable
 }
 
 // New returns the root namespace of a cache over o's tiers.
@@ -64,6 +65,7 @@ func New(o Options) (*Cache, error) {
 		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)), observers: slices.Clone(o.Observers), keyHash: o.KeyHash,
 	}
 	e.versions.at(time.Now())
+	e.loaders = newLoadTable()
 	for i, spec := range o.Tiers {
 		e.tiers = append(e.tiers, newTier(spec, i+1))
 	}
@@ -118,7 +120,7 @@ func (c *Cache) Do(ctx context.Context, cmd *Command, res *Result) error {
 	if inherited {
 		cmd.Namespace = c.ns
 	}
-	cmd.arena, cmd.cache = cmd.arena[:0], c
+	cmd.arena, cmd.cache, cmd.reached = cmd.arena[:0], c, nil
 	if err := e.check(cmd); err != nil {
 		res.Outcome, res.Err = OutcomeError, c.opError(cmd, err)
 	} else {
@@ -240,11 +242,11 @@ func (c *Cache) quickGet(ctx context.Context, key string) (*Entry, error) {
 		return nil, errSlow
 	}
 	entry, err := e.near.Get(ctx, key)
-	if err == nil {
+	if err == nil && !entry.absent() {
 		e.counters.local().quick.Add(1)
 		return entry, nil
 	}
-	if len(e.tiers) > 1 || err != ErrNotFound { //nolint:errorlint // backends return the bare sentinel
+	if err == nil || len(e.tiers) > 1 || err != ErrNotFound { //nolint:errorlint // backends return the bare sentinel
 		return nil, errSlow
 	}
 	e.countMiss(0, err)

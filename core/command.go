@@ -81,6 +81,8 @@ type Command struct {
 	span    trace.Span // of the command while it is traced, else nil
 	arena   []byte     // keys made during Do: rewritten by hooks or prefixed with the namespace
 	cache   *Cache     // the cache that Do was called on
+	reached *Namespace // where the tiers were asked; nil: they were not
+	marks   []*mark    // a load's write is skipped for the keys at which others have been meanwhile; nil: no load's
 	pending pending
 }
 

@@ -20,8 +20,13 @@ type stripe struct {
 	manyMisses atomic.Uint64
 	tiers      [maxTiers]lookups
 	collapsed  atomic.Uint64
+	undecoded  atomic.Uint64
+	loads      loadCounts
 	_          [64]byte
 }
+
+// loadCounts are what LoadStats shows.
+type loadCounts struct{ calls, failures, joined, troubles atomic.Uint64 }
 
 // lookups are a tier's reads.
 type lookups struct{ hits, misses, errors atomic.Uint64 }
@@ -54,8 +59,22 @@ type Stats struct {
 	Hits, Misses uint64
 	// Collapsed counts the reads that joined another's load of the same key.
 	Collapsed uint64
+	// DecodeErrors counts the hits that a Typed could not read, damaged or of another codec: misses to its callers.
+	DecodeErrors uint64
+	// Loads are what GetOrLoad, Memoize and their like have done.
+	Loads LoadStats
 	// Tiers are in the cache's order.
 	Tiers []TierStats
+}
+
+// LoadStats is what was counted of loaders.
+type LoadStats struct {
+	// Calls counts the calls of loaders, Failures those that ended with an error other than ErrNotFound.
+	Calls, Failures uint64
+	// Joined counts who waited for another's call, by key.
+	Joined uint64
+	// Troubles counts the failures of the cache that callers did not see.
+	Troubles uint64
 }
 
 // TierStats is what one tier has counted.
@@ -113,6 +132,11 @@ func (s *Stats) add(from *stripe) {
 	s.Hits += from.manyHits.Load()
 	s.Misses += from.manyMisses.Load()
 	s.Collapsed += from.collapsed.Load()
+	s.DecodeErrors += from.undecoded.Load()
+	s.Loads.Calls += from.loads.calls.Load()
+	s.Loads.Failures += from.loads.failures.Load()
+	s.Loads.Joined += from.loads.joined.Load()
+	s.Loads.Troubles += from.loads.troubles.Load()
 	for i := range s.Tiers {
 		s.Tiers[i].Hits += from.tiers[i].hits.Load()
 		s.Tiers[i].Misses += from.tiers[i].misses.Load()

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/edgecache/edgecache/core/codec"
 )
 
 // Entry is a value with its metadata as a backend stores it. An entry is immutable once it was given to a backend or
@@ -25,6 +27,9 @@ type Entry struct {
 
 	decoded atomic.Pointer[any]
 }
+
+// absent reports whether the entry remembers that there is no value (LoadOptions.NegativeTTL).
+func (e *Entry) absent() bool { return e.Codec == codec.IDAbsent }
 
 // Token returns what CompareAndSwap compares: the version, or a hash of the content where the store keeps no version.
 // It is never 0.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/edgecache/edgecache/core/codec"
 )
 
 // What callers branch on, with errors.Is. On the hit path they are returned as they are.
@@ -31,8 +33,13 @@ var (
 	ErrTooLarge = errors.New("entry too large")
 	// ErrUnsupported is returned for what a tier's store can't do.
 	ErrUnsupported = errors.New("not supported by this backend")
-	// ErrDecode marks a stored value that is damaged or of another form. Tiers count it and read it as a miss.
-	ErrDecode = errors.New("stored value is damaged")
+	// ErrDecode marks a stored value that is damaged or of another form. Tiers count it and read it as a miss, and so
+	// does Typed, whose error is both this one and ErrNotFound.
+	ErrDecode = codec.ErrDecode
+	// ErrEncode is returned for a value that a codec has no bytes for.
+	ErrEncode = codec.ErrEncode
+	// ErrLoad is returned where a loader panicked or ended its goroutine.
+	ErrLoad = errors.New("load failed")
 	// ErrRejected is returned for a command that a hook refused.
 	ErrRejected = errors.New("rejected")
 	// ErrPlugin is returned for a command that failed because a plugin failed whose failure policy is closed.

@@ -126,7 +126,7 @@ func (e *engine) takeHits(ctx context.Context, p *pending, loads []load, n int, 
 			rest++
 			continue
 		}
-		res.Items[p.at[i]] = Item{Outcome: OutcomeHit, Tier: uint8(n + 1), Entry: entry}
+		res.Items[p.at[i]] = found(entry, uint8(n+1))
 		if loads != nil {
 			key := p.keys[i]
 			e.keys.endLoad(loads[i], func() { e.fill(ctx, key, entry, n) })
@@ -150,7 +150,7 @@ func (e *engine) setMany(ctx context.Context, cmd *Command, res *Result) error {
 		p.keys[i], value = keep(cmd, p.keys[i], cmd.Values[at])
 		p.entries[i] = e.entryAt(cmd, value, now)
 	}
-	return e.writeMany(ctx, p, func(t *tier) error {
+	return e.writeMany(ctx, cmd, res, func(t *tier) error {
 		err := t.setMany(ctx, p.keys, p.entries, p.errs)
 		for i, at := range p.at {
 			res.Items[at] = Item{Outcome: OutcomeStored, Tier: t.number}
@@ -168,7 +168,7 @@ func (e *engine) deleteMany(ctx context.Context, cmd *Command, res *Result) erro
 	p := e.unsettled(cmd, res)
 	defer p.release()
 	p.own(cmd)
-	return e.writeMany(ctx, p, func(t *tier) error {
+	return e.writeMany(ctx, cmd, res, func(t *tier) error {
 		err := t.deleteMany(ctx, p.keys, p.found)
 		for i, at := range p.at {
 			res.Items[at] = Item{Outcome: outcomeOf(p.found[i]), Tier: t.number}
@@ -179,11 +179,12 @@ func (e *engine) deleteMany(ctx context.Context, cmd *Command, res *Result) erro
 
 // writeMany runs far on the authority, with the turn of every key where there are nearer tiers, and then brings those
 // in line: p.entries[i] is what is at p.keys[i] now, nil if that is not known.
-func (e *engine) writeMany(ctx context.Context, p *pending, far func(t *tier) error) error {
+func (e *engine) writeMany(ctx context.Context, cmd *Command, res *Result, far func(t *tier) error) error {
+	p := &cmd.pending
 	if len(p.keys) == 0 {
 		return nil
 	}
-	if len(e.tiers) == 1 {
+	if len(e.tiers) == 1 && e.loaders.active.Load() == 0 {
 		return far(e.authority())
 	}
 	turns, err := e.beginWrites(ctx, p.keys)
@@ -195,6 +196,12 @@ func (e *engine) writeMany(ctx context.Context, p *pending, far func(t *tier) er
 			e.keys.endWrite(k)
 		}
 	}()
+	if cmd.marks != nil {
+		e.dropOvertaken(cmd.marks, p, res)
+		if len(p.keys) == 0 {
+			return nil
+		}
+	}
 	sweeps := e.keys.sweeps.Load()
 	err = far(e.authority())
 	for i, key := range p.keys {
@@ -203,6 +210,21 @@ func (e *engine) writeMany(ctx context.Context, p *pending, far func(t *tier) er
 		}
 	}
 	return err
+}
+
+// dropOvertaken takes from p the keys at which others have been since the load that writes them began.
+func (e *engine) dropOvertaken(marks []*mark, p *pending, res *Result) {
+	rest := 0
+	for i, at := range p.at {
+		if m := marks[at]; m != nil && m.key.key == p.keys[i] && !m.take(e.keys, m.key) {
+			res.Items[at] = Item{Outcome: OutcomeNotStored}
+			continue
+		}
+		p.at[rest], p.keys[rest], p.entries[rest] = at, p.keys[i], p.entries[i]
+		rest++
+	}
+	p.at, p.keys, p.entries = p.at[:rest], p.keys[:rest], p.entries[:rest]
+	p.errs, p.found = p.errs[:rest], p.found[:rest]
 }
 
 // beginWrites takes the turn of every key, in one order for all, so that two batches never wait for each other.

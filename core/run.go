@@ -11,6 +11,7 @@ import (
 // run takes a command to the tiers. The hooks have been passed; the rest of this file is one function an operation.
 func (e *engine) run(ctx context.Context, cmd *Command, res *Result) {
 	var err error
+	cmd.reached = cmd.Namespace
 	switch cmd.Op {
 	case OpGet:
 		if cmd.Renew > 0 {
@@ -83,7 +84,7 @@ func (e *engine) get(ctx context.Context, cmd *Command, res *Result) error {
 	entry, err := e.near.Get(ctx, key)
 	if err == nil {
 		e.counters.local().tiers[0].hits.Add(1)
-		res.Item = Item{Outcome: OutcomeHit, Tier: 1, Entry: entry}
+		res.Item = found(entry, 1)
 		return nil
 	}
 	e.countMiss(0, err)
@@ -92,6 +93,14 @@ func (e *engine) get(ctx context.Context, cmd *Command, res *Result) error {
 	}
 	res.Outcome = OutcomeMiss
 	return missOrError(e.tiers[0], err)
+}
+
+// found is what a tier's entry is to a read. One that remembers an absence is a miss that a tier has answered.
+func found(entry *Entry, tier uint8) Item {
+	if entry.absent() {
+		return Item{Outcome: OutcomeMiss, Tier: tier}
+	}
+	return Item{Outcome: OutcomeHit, Tier: tier, Entry: entry}
 }
 
 // missOrError returns nil for a miss and any other error with the tier's name.
@@ -120,7 +129,7 @@ func (e *engine) getFrom(ctx context.Context, t *tier, key string, res *Result) 
 		return missOrError(t, err)
 	}
 	e.counters.local().tiers[t.number-1].hits.Add(1)
-	res.Item = Item{Outcome: OutcomeHit, Tier: t.number, Entry: entry}
+	res.Item = found(entry, t.number)
 	return nil
 }
 
@@ -143,9 +152,9 @@ func (e *engine) getFar(ctx context.Context, cmd *Command, key string, first int
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	res.Item = Item{Outcome: OutcomeMiss, Tier: f.tier, Entry: f.entry}
+	res.Item = Item{Outcome: OutcomeMiss}
 	if f.entry != nil {
-		res.Outcome = OutcomeHit
+		res.Item = found(f.entry, f.tier)
 	}
 	return f.err
 }
@@ -206,8 +215,9 @@ func (e *engine) exists(ctx context.Context, cmd *Command, res *Result) error {
 		return err
 	}
 	if e.near != nil && len(e.tiers) > 1 {
-		if _, err := e.near.Get(ctx, key); err == nil {
-			res.Item = Item{Outcome: OutcomeHit, Tier: 1}
+		if entry, err := e.near.Get(ctx, key); err == nil {
+			res.Item = found(entry, 1)
+			res.Entry = nil
 			return nil
 		}
 	}

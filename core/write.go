@@ -21,7 +21,7 @@ func (e *engine) write(ctx context.Context, cmd *Command, res *Result) error {
 		return err
 	}
 	t := e.authority()
-	if len(e.tiers) == 1 {
+	if len(e.tiers) == 1 && e.loaders.active.Load() == 0 {
 		_, err := e.change(ctx, t, cmd, key, res)
 		return t.wrap(err)
 	}
@@ -30,6 +30,10 @@ func (e *engine) write(ctx context.Context, cmd *Command, res *Result) error {
 		return err
 	}
 	defer e.keys.endWrite(k)
+	if cmd.marks != nil && !cmd.marks[0].take(e.keys, k) {
+		res.Outcome = OutcomeNotStored
+		return nil
+	}
 	sweeps := e.keys.sweeps.Load()
 	stored, err := e.change(ctx, t, cmd, k.key, res)
 	nearErr := e.settle(context.WithoutCancel(ctx), k.key, stored, sweeps)
@@ -118,7 +122,13 @@ func (e *engine) changeIf(ctx context.Context, t *tier, cmd *Command, key string
 	res.Outcome = OutcomeStored
 	key, value := keep(cmd, key, cmd.Value)
 	entry := e.newEntry(cmd, value)
-	return entry, t.setIf(ctx, key, entry, cond)
+	err := t.setIf(ctx, key, entry, cond)
+	if cond == IfAbsent && errors.Is(err, ErrExists) && t.updater != nil {
+		if old, getErr := t.get(ctx, key); getErr == nil && old.absent() {
+			return e.changeUpdate(ctx, t, cmd, key, res)
+		}
+	}
+	return entry, err
 }
 
 func (e *engine) changeNumber(ctx context.Context, t *tier, cmd *Command, key string, res *Result) (*Entry, error) {
@@ -205,6 +215,9 @@ type change struct {
 
 // next returns what becomes of the entry, by the operation's meaning.
 func (c *change) next(old *Entry) (*Entry, error) {
+	if old != nil && old.absent() {
+		old = nil
+	}
 	c.old = old
 	switch c.cmd.Op {
 	case OpSet:

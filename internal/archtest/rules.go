@@ -40,6 +40,11 @@ func House() []Rule {
 	return []Rule{
 		{Path: "core", Ours: []string{"core/codec"}, Others: with(xxhash)},
 		{Path: "core/codec", Others: []string{xxhash}},
+		{Path: "core/codec/cbor", Ours: []string{"core/codec"}, Others: []string{"github.com/fxamacker/cbor/v2"}},
+		{Path: "core/codec/codectest", Ours: []string{"core/codec"}, Others: []string{"github.com/google/go-cmp/cmp"}},
+		{Path: "core/codec/compress", Ours: []string{"core/codec"}, Others: []string{"github.com/klauspost/compress/..."}},
+		{Path: "core/codec/msgpack", Ours: []string{"core/codec"}, Others: []string{"github.com/vmihailenco/msgpack/v5"}},
+		{Path: "core/codec/seal", Ours: []string{"core/codec"}},
 		{Path: "core/evict"},
 		{Path: "core/evict/policytest", Ours: []string{"core/evict"}},
 		{Path: "hostabi"},
@@ -153,7 +158,7 @@ func House() []Rule {
 
 // testOnly are packages of ours that only tests and each other may import.
 func testOnly() []string {
-	return []string{"backends/backendtest", "core/evict/policytest", "hostabi/abitest", "internal/archtest", "internal/faultproxy", "internal/otlptest", "internal/testserver"}
+	return []string{"backends/backendtest", "core/codec/codectest", "core/evict/policytest", "hostabi/abitest", "internal/archtest", "internal/faultproxy", "internal/otlptest", "internal/testserver"}
 }
 
 // fits reports whether the rule is about file in the package at path.
