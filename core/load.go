@@ -40,16 +40,14 @@ type LoadOptions struct {
 func (c *Cache) GetOrLoad(
 	ctx context.Context, key string, load func(ctx context.Context, key string) ([]byte, error), o LoadOptions,
 ) ([]byte, error) {
-	l := loader[[]byte]{key: key, load: load, o: o}
+	miss := errSlow
 	if !o.NoRead {
-		e, err := c.quickGet(ctx, key)
-		if err == nil {
+		var e *Entry
+		if e, miss = c.quickGet(ctx, key); miss == nil {
 			return e.Value, nil
 		}
-		l.missed = err == ErrNotFound //nolint:errorlint // quickGet returns the bare sentinel
 	}
-	l.Typed = c.plain()
-	return l.get(ctx)
+	return (&loader[[]byte]{Typed: c.plain(), key: key, load: load, o: o, missed: miss != errSlow}).get(ctx) //nolint:errorlint // a marker
 }
 
 // GetOrLoadMany returns the values of keys, of which load makes those that are missing, in one call for all that no one
@@ -218,6 +216,7 @@ func (l *loader[T]) fly(ctx context.Context, f *loading, again bool) {
 	}
 	safely(func() (T, error) { return l.load(ctx, l.key) }, func(v T, err error) {
 		e.countLoad(err)
+		e.loaders.arrived(f.trip)
 		l.bring(context.WithoutCancel(ctx), f, v, err)
 	})
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"maps"
 )
 
 // loaderMany is a call of GetOrLoadMany.
@@ -128,9 +129,7 @@ func (b *loaderMany[T]) gather(ctx context.Context, all, own []*loading, values 
 			first = err
 		}
 		if i == len(own)-1 && ctx.Err() == nil {
-			for key, v := range b.more {
-				values[key] = v
-			}
+			maps.Copy(values, b.more)
 		}
 	}
 	return first
@@ -158,6 +157,7 @@ func (b *loaderMany[T]) fly(ctx context.Context, own []*loading, again bool) {
 	}
 	safely(func() (map[string]T, error) { return b.load(ctx, keys) }, func(values map[string]T, err error) {
 		e.countLoad(err)
+		e.loaders.arrived(own[0].trip)
 		b.bring(context.WithoutCancel(ctx), rest, values, err)
 	})
 }

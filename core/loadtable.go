@@ -48,7 +48,7 @@ type loading struct {
 // trip is one call of a loader, for one key or several.
 type trip struct {
 	cancel context.CancelFunc
-	stays  bool // it goes on when nobody waits
+	stays  bool // it goes on when nobody waits; guarded by the table's mu
 	refs   int  // who waits; guarded by the table's mu
 	gone   bool // nobody did any more, and it was cancelled; guarded by the table's mu
 }
@@ -139,6 +139,13 @@ func (t *loadTable) part(p *trip) {
 		p.gone = true
 		p.cancel()
 	}
+}
+
+// arrived says that the trip's loader has returned: from here on there is nothing to cancel.
+func (t *loadTable) arrived(p *trip) {
+	t.mu.Lock()
+	p.stays = true
+	t.mu.Unlock()
 }
 
 // land ends a load: nobody joins it any more.

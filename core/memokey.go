@@ -104,6 +104,7 @@ func checkArgs(t reflect.Type, above []reflect.Type) error {
 				return err
 			}
 		}
+	default: // scalars, and what an interface holds is seen with the value
 	}
 	return nil
 }
@@ -190,9 +191,9 @@ func appendParts(dst []byte, v reflect.Value, typed bool, depth int) ([]byte, er
 		return append(dst, ']'), nil
 	case reflect.Struct:
 		dst = append(dst, '(')
-		for i := range v.NumField() {
+		for _, field := range v.Fields() {
 			var err error
-			if dst, err = appendArg(dst, v.Field(i), typed, depth+1); err != nil {
+			if dst, err = appendArg(dst, field, typed, depth+1); err != nil {
 				return dst, err
 			}
 		}
