@@ -71,6 +71,9 @@ func (c Gob) Decode(data []byte, v any) (err error) {
 	if data[0] != gobValue {
 		return DecodeError(c, fmt.Errorf("first byte %#02x", data[0]))
 	}
+	if err := checkGob(data[1:]); err != nil {
+		return DecodeError(c, err)
+	}
 	defer func() {
 		if r := recover(); r != nil { // values' own GobDecode, too
 			err = DecodeError(c, fmt.Errorf("panic: %v", r))
