@@ -60,7 +60,7 @@ func (c *Cache) GetOrLoadMany(
 }
 
 // plain is the cache's bytes as they are, shared.
-func (c *Cache) plain() *Typed[[]byte] { return &Typed[[]byte]{cache: c, codec: shared{}} }
+func (c *Cache) plain() *Typed[[]byte] { return &Typed[[]byte]{cache: c, codec: shared{}, id: codec.IDBytes} }
 
 // shared is the codec of bytes that are neither copied nor told apart by codec.
 type shared struct{ codec.Bytes }
@@ -106,6 +106,9 @@ func (t *Typed[T]) quick(ctx context.Context, key string, noRead bool) (v T, bad
 	e, miss := t.cache.quickGet(ctx, key)
 	if miss != nil {
 		return v, nil, miss
+	}
+	if k := t.kept(e); k != nil {
+		return k.value, nil, nil
 	}
 	v, miss = t.Decode(key, e)
 	return v, e, miss

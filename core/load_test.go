@@ -265,7 +265,9 @@ func TestLoadOvertaken(t *testing.T) {
 		"delete many": func(c *core.Typed[string]) error { _, err := c.Cache().DeleteMany(ctx, []string{"k"}); return err },
 		"clear":       func(c *core.Typed[string]) error { return c.Cache().Clear(ctx) },
 		"set":         func(c *core.Typed[string]) error { return c.Set(ctx, "k", "set", core.EntryOptions{}) },
-		"set many":    func(c *core.Typed[string]) error { return c.SetMap(ctx, map[string]string{"k": "set"}, core.EntryOptions{}) },
+		"set many": func(c *core.Typed[string]) error {
+			return c.SetMap(ctx, map[string]string{"k": "set"}, core.EntryOptions{})
+		},
 	}
 	for name, c := range loadingCaches(t) {
 		for change, do := range changes {
@@ -640,7 +642,9 @@ func TestLoadLease(t *testing.T) {
 		t.Errorf("NoRead: %q, %v", v, err)
 	}
 	stuck := &counted{gate: make(chan struct{})}
-	go func() { _, _ = processes[0].GetOrLoad(context.Background(), "stuck", stuck.load, core.LoadOptions{Lease: 50 * time.Millisecond}) }()
+	go func() {
+		_, _ = processes[0].GetOrLoad(context.Background(), "stuck", stuck.load, core.LoadOptions{Lease: 50 * time.Millisecond})
+	}()
 	waitFor(t, "the stuck one", func() bool { return stuck.calls.Load() == 1 })
 	if v, err := processes[1].GetOrLoad(t.Context(), "stuck", l.load, core.LoadOptions{Lease: 50 * time.Millisecond}); err != nil || v != "stuck 3" {
 		t.Errorf("after the lease: %q, %v", v, err)

@@ -40,15 +40,13 @@ func (o CallOptions) on(l LoadOptions) LoadOptions {
 
 // memo is what Memo and MemoMany have in common.
 type memo[A, T any] struct {
-	typed  *Typed[T]
-	prefix string
-	custom func(A) string
-	build  *keyBuilder[A]
-	o      MemoOptions[A, T]
+	typed *Typed[T]
+	key   func(A) (string, error)
+	o     MemoOptions[A, T]
 }
 
 func newMemo[A, T any](t *Typed[T], fn any, o MemoOptions[A, T]) (memo[A, T], error) {
-	m := memo[A, T]{typed: t, custom: o.Key, o: o}
+	m := memo[A, T]{typed: t, o: o}
 	if t == nil {
 		return m, errors.New("core: memoize: there is no Typed to keep the results in")
 	}
@@ -58,22 +56,18 @@ func newMemo[A, T any](t *Typed[T], fn any, o MemoOptions[A, T]) (memo[A, T], er
 			return m, err
 		}
 	}
-	m.prefix = o.Name + ":"
-	if m.custom != nil {
+	if o.Key != nil {
+		prefix := o.Name + ":"
+		m.key = func(args A) (string, error) { return prefix + o.Key(args), nil }
 		return m, nil
 	}
 	var err error
-	m.build, err = newKeyBuilder[A](o.Name, o.TypedKeys)
+	m.key, err = keyBuilder[A](o.Name, o.TypedKeys)
 	return m, err
 }
 
 // Key returns the key under which the result of args is kept. The error is that of arguments that no key can be made of.
-func (m *memo[A, T]) Key(args A) (string, error) {
-	if m.custom != nil {
-		return m.prefix + m.custom(args), nil
-	}
-	return m.build.key(&args)
-}
+func (m *memo[A, T]) Key(args A) (string, error) { return m.key(args) }
 
 // Invalidate removes the result of args and reports whether there was one. A call of the function under way does not put
 // it back.

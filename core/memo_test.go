@@ -384,3 +384,27 @@ func TestMemoKeyDeep(t *testing.T) {
 		t.Errorf("Get = %d, %v", v, err)
 	}
 }
+
+// TestMemoKeyPlain holds the keys of plain arguments to what reflection makes of them.
+func TestMemoKeyPlain(t *testing.T) {
+	type text string
+	type number int64
+	cache := newCache(t, oneTier(t))
+	strs := newMemo(t, cache, func(context.Context, string) (int, error) { return 0, nil }, core.MemoOptions[string, int]{Name: "f"})
+	texts := newMemo(t, cache, func(context.Context, text) (int, error) { return 0, nil }, core.MemoOptions[text, int]{Name: "f"})
+	for n := range 80 {
+		s := strings.Repeat("x", n)
+		a, _ := strs.Key(s)
+		if b, err := texts.Key(text(s)); err != nil || a != b {
+			t.Errorf("%d bytes: %q and %q, %v", n, a, b, err)
+		}
+	}
+	ints := newMemo(t, cache, square, core.MemoOptions[int, int]{Name: "f"})
+	numbers := newMemo(t, cache, func(context.Context, number) (int, error) { return 0, nil }, core.MemoOptions[number, int]{Name: "f"})
+	for _, n := range []int{0, -1, 1 << 40} {
+		a, _ := ints.Key(n)
+		if b, err := numbers.Key(number(n)); err != nil || a != b {
+			t.Errorf("%d: %q and %q, %v", n, a, b, err)
+		}
+	}
+}

@@ -24,52 +24,56 @@ const maxArgsDepth = 64
 // errArgs is returned for arguments that no key can be made of.
 var errArgs = errors.New("arguments that can't be compared by value: give a Key")
 
-// keyBuilder makes keys of arguments of type A: a name, a colon and the arguments in one form for equal ones, which is
-// replaced by its SHA-256 where it is long.
-type keyBuilder[A any] struct {
-	prefix string
-	typed  bool
-	append func(dst []byte, a *A) ([]byte, error)
-}
-
-// newKeyBuilder returns the builder for keys that begin with name. If typed, arguments of different types are different
-// even where they are equal as numbers.
-func newKeyBuilder[A any](name string, typed bool) (*keyBuilder[A], error) {
-	b := &keyBuilder[A]{prefix: name + ":", typed: typed}
+// keyBuilder returns what makes keys of arguments of type A: the name, a colon and the arguments in a form that is the same
+// for equal ones, or the SHA-256 of that where it is long. If typed, arguments of different types are different even where
+// they are equal as numbers.
+func keyBuilder[A any](name string, typed bool) (func(A) (string, error), error) {
 	t := reflect.TypeFor[A]()
 	if err := checkArgs(t, nil); err != nil {
 		return nil, fmt.Errorf("core: memoize %s: %w", name, err)
 	}
+	prefix := name + ":"
 	if typed {
-		b.prefix += t.String() + ":"
+		prefix += t.String() + ":"
 	}
-	switch any(*new(A)).(type) {
-	case string:
-		b.append = func(dst []byte, a *A) ([]byte, error) { return appendString(dst, *any(a).(*string)), nil }
-	case int:
-		b.append = func(dst []byte, a *A) ([]byte, error) { return appendInt(dst, int64(*any(a).(*int))), nil }
-	case int64:
-		b.append = func(dst []byte, a *A) ([]byte, error) { return appendInt(dst, *any(a).(*int64)), nil }
-	default:
-		b.append = func(dst []byte, a *A) ([]byte, error) {
-			return appendArg(dst, reflect.ValueOf(a).Elem(), typed, 0)
+	for _, f := range plainBuilders(prefix) {
+		if build, ok := f.(func(A) (string, error)); ok {
+			return build, nil
 		}
 	}
-	return b, nil
+	return func(a A) (string, error) {
+		args, err := appendArg(make([]byte, 0, 2*maxPlainKey), reflect.ValueOf(&a).Elem(), typed, 0)
+		if err != nil {
+			return "", err
+		}
+		if len(args) <= maxPlainKey {
+			return prefix + string(args), nil
+		}
+		return prefix + hashed(args), nil
+	}, nil
 }
 
-// key returns the key of a.
-func (b *keyBuilder[A]) key(a *A) (string, error) {
-	var buf [128]byte
-	args, err := b.append(buf[:0], a)
-	if err != nil {
-		return "", err
+// plainBuilders are the builders for types that need no reflection. Their keys are the same.
+func plainBuilders(prefix string) []any {
+	integer := func(n int64) (string, error) {
+		var buf [24]byte
+		return prefix + string(appendInt(buf[:0], n)), nil
 	}
-	if len(args) <= maxPlainKey {
-		return b.prefix + string(args), nil
+	return []any{
+		integer,
+		func(n int) (string, error) { return integer(int64(n)) },
+		func(s string) (string, error) {
+			if len(s) <= maxPlainKey-len("s10:") {
+				return prefix + "s" + strconv.Itoa(len(s)) + ":" + s, nil
+			}
+			return prefix + hashed(appendString(nil, s)), nil
+		},
 	}
+}
+
+func hashed(args []byte) string {
 	sum := sha256.Sum256(args)
-	return b.prefix + "#" + hex.EncodeToString(sum[:]), nil
+	return "#" + hex.EncodeToString(sum[:])
 }
 
 func appendString(dst []byte, s string) []byte {
@@ -110,7 +114,9 @@ func checkArgs(t reflect.Type, above []reflect.Type) error {
 }
 
 // writesText reports whether values of type t know how to write themselves.
-func writesText(t reflect.Type) bool { return t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) }
+func writesText(t reflect.Type) bool {
+	return t.NumMethod() > 0 && t.Implements(reflect.TypeFor[encoding.TextMarshaler]())
+}
 
 // appendArg appends v so that no two different values have the same bytes, and none's are the beginning of another's.
 func appendArg(dst []byte, v reflect.Value, typed bool, depth int) ([]byte, error) {
@@ -191,9 +197,9 @@ func appendParts(dst []byte, v reflect.Value, typed bool, depth int) ([]byte, er
 		return append(dst, ']'), nil
 	case reflect.Struct:
 		dst = append(dst, '(')
-		for _, field := range v.Fields() {
+		for i := 0; i < v.NumField(); i++ { //nolint:modernize // Fields allocates
 			var err error
-			if dst, err = appendArg(dst, field, typed, depth+1); err != nil {
+			if dst, err = appendArg(dst, v.Field(i), typed, depth+1); err != nil {
 				return dst, err
 			}
 		}

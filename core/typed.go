@@ -30,7 +30,8 @@ type TypedOptions struct {
 type Typed[T any] struct {
 	cache  *Cache
 	codec  codec.Codec
-	keyed  bool // codec is a codec.Keyed
+	id     uint8 // the codec's
+	keyed  bool  // codec is a codec.Keyed
 	keep   bool
 	clone  bool
 	cloner func(T) T // nil: by decoding
@@ -51,6 +52,7 @@ func NewTyped[T any](c *Cache, o TypedOptions) (*Typed[T], error) {
 	if t.codec.ID() == codec.IDAbsent {
 		return nil, fmt.Errorf("core: codec %s has the number %d, which is taken", t.codec.Name(), codec.IDAbsent)
 	}
+	t.id = t.codec.ID()
 	_, t.keyed = t.codec.(codec.Keyed)
 	if o.AutoClone {
 		t.cloner = cloner[T]()
@@ -85,7 +87,7 @@ func cloner[T any]() func(T) T {
 // WithCodec returns the same view through another codec, for single calls.
 func (t *Typed[T]) WithCodec(c codec.Codec) *Typed[T] {
 	w := *t
-	w.codec = c
+	w.codec, w.id = c, c.ID()
 	_, w.keyed = c.(codec.Keyed)
 	return &w
 }
@@ -99,7 +101,19 @@ func (t *Typed[T]) Get(ctx context.Context, key string) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
+	if k := t.kept(e); k != nil {
+		return k.value, nil
+	}
 	return t.Decode(key, e)
+}
+
+// kept returns what is beside the bytes of e, if readers may have it as it is.
+func (t *Typed[T]) kept(e *Entry) *kept[T] {
+	if !t.keep || t.clone || e.Codec != t.id {
+		return nil
+	}
+	k, _ := e.Decoded().(*kept[T])
+	return k
 }
 
 // Lookup returns the value of key and whether it is there.
@@ -226,7 +240,7 @@ func (t *Typed[T]) Delete(ctx context.Context, key string) (bool, error) {
 
 // Decode returns the value of e, the entry of key. Its error is both ErrNotFound and ErrDecode.
 func (t *Typed[T]) Decode(key string, e *Entry) (v T, err error) {
-	if !codec.Accepts(t.codec, e.Codec) {
+	if e.Codec != t.id && !codec.Accepts(t.codec, e.Codec) {
 		return v, t.undecoded(key, fmt.Errorf("%w: it is of codec %d, not %d (%s)", ErrDecode, e.Codec, t.codec.ID(), t.codec.Name()))
 	}
 	if t.keep {
@@ -274,6 +288,6 @@ func (t *Typed[T]) bound(key string) string {
 
 // entryOptions are opts with what is the view's.
 func (t *Typed[T]) entryOptions(opts EntryOptions) EntryOptions {
-	opts.Codec, opts.Decoded = t.codec.ID(), nil
+	opts.Codec, opts.Decoded = t.id, nil
 	return opts
 }
