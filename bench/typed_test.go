@@ -50,14 +50,14 @@ func BenchmarkTyped(b *testing.B) {
 			c, keys := newCache(b, core.Options{})
 			products := typed[product](b, c, o)
 			set(b, products, keys)
-			hits(b, keys, func(ctx context.Context, key string) error { _, err := products.Get(ctx, key); return err })
+			answers(b, keys, func(ctx context.Context, key string) error { _, err := products.Get(ctx, key); return err })
 		})
 	}
 	b.Run("load", func(b *testing.B) {
 		c, keys := newCache(b, core.Options{})
 		products := typed[product](b, c, core.TypedOptions{KeepDecoded: true})
 		set(b, products, keys)
-		hits(b, keys, func(ctx context.Context, key string) error {
+		answers(b, keys, func(ctx context.Context, key string) error {
 			_, err := products.GetOrLoad(ctx, key, nil, core.LoadOptions{})
 			return err
 		})
@@ -73,7 +73,7 @@ func set(b *testing.B, products *core.Typed[product], keys []string) {
 	}
 }
 
-func hits[A any](b *testing.B, args []A, call func(context.Context, A) error) {
+func answers[A any](b *testing.B, args []A, call func(context.Context, A) error) {
 	ctx := context.Background()
 	for _, a := range args {
 		if err := call(ctx, a); err != nil {
@@ -119,7 +119,7 @@ func memoized[A any](b *testing.B, args []A, o core.MemoOptions[A, product]) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	hits(b, args, func(ctx context.Context, a A) error { _, err := m.Get(ctx, a); return err })
+	answers(b, args, func(ctx context.Context, a A) error { _, err := m.Get(ctx, a); return err })
 }
 
 // BenchmarkCodec encodes and decodes a small struct, and wraps the same.

@@ -99,7 +99,7 @@ func (w *gobWalker) uint() (n uint64) {
 	if b < 0x80 {
 		return uint64(b)
 	}
-	width := int(-int8(b))
+	width := 256 - int(b)
 	if width > 8 || width > len(w.rest) {
 		w.fail(errGobShort)
 		return 0
