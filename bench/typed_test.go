@@ -2,9 +2,7 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"testing"
-	"time"
 
 	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/core/codec"
@@ -169,17 +167,25 @@ func BenchmarkCodec(b *testing.B) {
 	}
 }
 
-// BenchmarkMiss has loads that find nothing in the cache and make a value at once.
-func BenchmarkMiss(b *testing.B) {
-	c, _ := newCache(b, core.Options{})
-	products := typed[product](b, c, core.TypedOptions{})
-	load := func(context.Context, string) (product, error) { return product{}, nil }
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		if _, err := products.GetOrLoad(b.Context(), fmt.Sprint(i), load, core.LoadOptions{EntryOptions: core.EntryOptions{TTL: time.Second}}); err != nil {
-			b.Fatal(err)
-		}
-		i++
+// BenchmarkGetOrLoad has loads that find nothing in the cache, and loaders that have a value at once: by callers that can't
+// and that can be cancelled.
+func BenchmarkGetOrLoad(b *testing.B) {
+	for name, ctx := range map[string]context.Context{"inline": context.Background(), "goroutine": b.Context()} {
+		b.Run(name, func(b *testing.B) {
+			c, keys := newCache(b, core.Options{})
+			load := func(context.Context, string) ([]byte, error) { return make([]byte, 64), nil }
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				key := keys[i&(hotKeys-1)]
+				if _, err := c.Delete(ctx, key); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := c.GetOrLoad(ctx, key, load, core.LoadOptions{}); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"strings"
 	"time"
 
@@ -20,11 +19,11 @@ import (
 func exampleCache() *core.Cache {
 	backend, err := memory.New(memory.Options{})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	cache, err := core.New(core.Options{Tiers: []core.Tier{{Name: "memory", Backend: backend}}, TTL: time.Minute})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	return cache
 }
@@ -40,7 +39,7 @@ func ExampleTyped() {
 
 	articles, err := core.NewTyped[article](cache.Namespace("articles"), core.TypedOptions{KeepDecoded: true})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	_ = articles.Set(ctx, "a1", article{"Caches", 900}, core.EntryOptions{})                  // the cache's default: a minute
 	_ = articles.Set(ctx, "a2", article{"Edges", 400}, core.EntryOptions{TTL: core.NoExpiry}) // for ever
@@ -96,12 +95,12 @@ func Example_codecs() {
 
 	small, err := compress.New(msgpack.Codec{}, compress.Options{Method: compress.Zstd})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	secret, err := seal.New(small, seal.Key{ID: 2, Secret: []byte("the new key has 32 random bytes.")},
 		seal.Key{ID: 1, Secret: []byte("the old one still opens values..")})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	articles, _ := core.NewTyped[article](cache, core.TypedOptions{Codec: secret})
 	_ = articles.Set(ctx, "a", article{"Secrets", 7}, core.EntryOptions{})
@@ -141,7 +140,7 @@ func ExampleMemoize() {
 		Load: core.LoadOptions{EntryOptions: core.EntryOptions{TTL: time.Minute}, Lease: 2 * time.Second},
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	q := query{"ann", 1}
 	_, _ = search.Get(ctx, q)
@@ -175,7 +174,7 @@ func ExampleMemoizeMany() {
 		return n, nil
 	}, core.MemoOptions[string, int]{Name: "length"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	n, _ := length.Get(ctx, []string{"edge", "cache"})
 	fmt.Println(n)

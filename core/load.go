@@ -60,7 +60,9 @@ func (c *Cache) GetOrLoadMany(
 }
 
 // plain is the cache's bytes as they are, shared.
-func (c *Cache) plain() *Typed[[]byte] { return &Typed[[]byte]{cache: c, codec: shared{}, id: codec.IDBytes} }
+func (c *Cache) plain() *Typed[[]byte] {
+	return &Typed[[]byte]{cache: c, codec: shared{}, id: codec.IDBytes}
+}
 
 // shared is the codec of bytes that are neither copied nor told apart by codec.
 type shared struct{ codec.Bytes }
@@ -142,7 +144,7 @@ func (l *loader[T]) get(ctx context.Context) (v T, err error) {
 	run, t := l.depart(ctx)
 	if l.o.NoRead {
 		f := e.alone(key, t)
-		e.loads.Go(func() { l.fly(run, f, false) })
+		l.start(ctx, func() { l.fly(run, f, false) })
 		return l.await(ctx, f)
 	}
 	f, leads := e.join(key, s.stored, t)
@@ -152,8 +154,17 @@ func (l *loader[T]) get(ctx context.Context) (v T, err error) {
 		return l.await(ctx, f)
 	}
 	again := e.loaders.count(l.key).Load() != landed
-	e.loads.Go(func() { l.fly(run, f, again) })
+	l.start(ctx, func() { l.fly(run, f, again) })
 	return l.await(ctx, f)
+}
+
+// start runs fly: on a goroutine of its own where the caller may go away before it ends.
+func (l *loader[T]) start(ctx context.Context, fly func()) {
+	if ctx.Done() == nil && !l.o.Background {
+		fly()
+		return
+	}
+	l.cache.engine.loads.Go(fly)
 }
 
 // depart returns the context of a call of the loader.

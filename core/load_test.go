@@ -531,9 +531,9 @@ func TestLoadMany(t *testing.T) {
 				t.Fatal(err)
 			}
 			var asked [][]string
-			load := func(_ context.Context, missing []string) (map[string]string, error) {
+			load := func(ctx context.Context, missing []string) (map[string]string, error) {
 				asked = append(asked, missing)
-				return map[string]string{"a": "A", "more": "M"}, nil
+				return map[string]string{"a": "A", "more": "M"}, ctx.Err()
 			}
 			get := func(want map[string]string, keys ...string) {
 				t.Helper()
@@ -563,13 +563,13 @@ func TestLoadManyAndOne(t *testing.T) {
 					keys[i] = fmt.Sprintf("%d/%d", round, i)
 					index[keys[i]] = i
 				}
-				one := func(_ context.Context, key string) (string, error) { calls[index[key]].Add(1); return key, nil }
+				one := func(ctx context.Context, key string) (string, error) { calls[index[key]].Add(1); return key, ctx.Err() }
 				many := func(ctx context.Context, missing []string) (map[string]string, error) {
 					values := make(map[string]string)
 					for _, key := range missing {
 						values[key], _ = one(ctx, key)
 					}
-					return values, nil
+					return values, ctx.Err()
 				}
 				var wg sync.WaitGroup
 				for i := range 40 {

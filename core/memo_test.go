@@ -104,7 +104,7 @@ func TestMemoizeLease(t *testing.T) {
 	far := newFar(t)
 	t.Cleanup(func() { _ = far.Close() })
 	var calls atomic.Int64
-	fn := func(_ context.Context, n int) (int64, error) { return calls.Add(1), nil }
+	fn := func(context.Context, int) (int64, error) { return calls.Add(1), nil }
 	var wg sync.WaitGroup
 	for range 3 {
 		m := newMemo(t, newCache(t, twoTiers(t, keptOpen{far})), fn,
@@ -349,7 +349,7 @@ func TestMemoizeRefuses(t *testing.T) {
 	if _, err := core.Memoize(nil, square, core.MemoOptions[int, int]{}); err == nil {
 		t.Error("no Typed: no error")
 	}
-	type private struct{ at time.Time }
+	type private struct{ _ time.Time }
 	for name, err := range map[string]error{
 		"channel":    refusal[chan int](ints),
 		"function":   refusal[[]func()](ints),

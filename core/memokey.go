@@ -55,13 +55,13 @@ func keyBuilder[A any](name string, typed bool) (func(A) (string, error), error)
 
 // plainBuilders are the builders for types that need no reflection. Their keys are the same.
 func plainBuilders(prefix string) []any {
-	integer := func(n int64) (string, error) {
+	integer := func(n int64) string {
 		var buf [24]byte
-		return prefix + string(appendInt(buf[:0], n)), nil
+		return prefix + string(appendInt(buf[:0], n))
 	}
 	return []any{
-		integer,
-		func(n int) (string, error) { return integer(int64(n)) },
+		func(n int64) (string, error) { return integer(n), nil },
+		func(n int) (string, error) { return integer(int64(n)), nil },
 		func(s string) (string, error) {
 			if len(s) <= maxPlainKey-len("s10:") {
 				return prefix + "s" + strconv.Itoa(len(s)) + ":" + s, nil
