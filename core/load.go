@@ -215,15 +215,14 @@ func (t *Typed[T]) own(f *loading) T {
 func (l *loader[T]) fly(ctx context.Context, f *loading, again bool) {
 	e := l.cache.engine
 	defer f.trip.cancel()
-	defer e.land(f)
 	if again && l.found(ctx, f) {
-		close(f.done)
+		e.end(f)
 		return
 	}
 	if l.o.Lease > 0 && !l.o.NoRead {
 		release, found := l.lease(ctx, f)
 		if found {
-			close(f.done)
+			e.end(f)
 			return
 		}
 		defer release(context.WithoutCancel(ctx))
@@ -257,10 +256,10 @@ func (l *loader[T]) bring(ctx context.Context, f *loading, v T, err error) {
 		write = func() { l.store(ctx, f, nil, l.o.absence()) }
 	}
 	if write == nil {
-		close(f.done)
+		l.cache.engine.end(f)
 		return
 	}
-	l.cache.engine.writeBehind(l.o.Background, func() { close(f.done) }, write)
+	l.cache.engine.writeBehind(l.o.Background, []*loading{f}, write)
 }
 
 // storing encodes v and returns what stores it, or nil where it has no bytes.
@@ -289,22 +288,6 @@ func (l *loader[T]) store(ctx context.Context, f *loading, data []byte, o EntryO
 // absence are the options of an entry that remembers that there is no value.
 func (o *LoadOptions) absence() EntryOptions {
 	return EntryOptions{TTL: o.NegativeTTL, Jitter: o.Jitter, Codec: codec.IDAbsent}
-}
-
-// writeBehind runs done and then write, or where not many writes may be behind, the other way round.
-func (e *engine) writeBehind(background bool, done, write func()) {
-	if background {
-		select {
-		case e.loaders.behind <- struct{}{}:
-			defer func() { <-e.loaders.behind }()
-			done()
-			write()
-			return
-		default:
-		}
-	}
-	write()
-	done()
 }
 
 // sight is what a look at a key has brought.

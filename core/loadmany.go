@@ -139,11 +139,6 @@ func (b *loaderMany[T]) gather(ctx context.Context, all, own []*loading, values 
 func (b *loaderMany[T]) fly(ctx context.Context, own []*loading, again bool) {
 	e := b.cache.engine
 	defer own[0].trip.cancel()
-	defer func() {
-		for _, f := range own {
-			e.land(f)
-		}
-	}()
 	rest := own
 	if again {
 		rest = b.found(ctx, own)
@@ -174,7 +169,7 @@ func (b *loaderMany[T]) found(ctx context.Context, own []*loading) (rest []*load
 			continue
 		}
 		own[i].value, own[i].err = &s.value, s.err
-		close(own[i].done)
+		b.cache.engine.end(own[i])
 	}
 	return rest
 }
@@ -205,12 +200,7 @@ func (b *loaderMany[T]) bring(ctx context.Context, own []*loading, values map[st
 			b.add(ctx, &present, key, nil, v)
 		}
 	}
-	done := func() {
-		for _, f := range own {
-			close(f.done)
-		}
-	}
-	b.cache.engine.writeBehind(b.o.Background, done, func() {
+	b.cache.engine.writeBehind(b.o.Background, own, func() {
 		b.store(ctx, &present, b.entryOptions(b.o.EntryOptions))
 		if b.o.NegativeTTL > 0 {
 			b.store(ctx, &absent, b.o.absence())

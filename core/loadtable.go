@@ -84,10 +84,11 @@ func (e *engine) unmark(m *mark) {
 	}
 }
 
-// kept reports whether no other writer has been at the key.
+// kept reports whether no other writer has been at the key and is done. One that has begun, perhaps the load itself, is
+// not waited for.
 func (m *mark) kept(t *keyTable) bool {
 	writes, expected := m.key.writes.Load(), m.expected.Load()
-	return (writes == expected || writes+1 == expected) && t.sweeps.Load() == m.sweeps
+	return writes <= expected+1 && t.sweeps.Load() == m.sweeps
 }
 
 // take reports whether the load's own write, which has its turn at k, may take place, and expects its end if so. Where
@@ -104,7 +105,7 @@ func (m *mark) take(t *keyTable, k *keyState) bool {
 	}
 }
 
-// join returns the load of key and whether the caller leads it, which is then to land. The caller waits for it. t is the
+// join returns the load of key and whether the caller leads it, which must then end. The caller waits for it. t is the
 // trip of a load that is new; stored is the key as the tiers have it, "" if they were not asked.
 func (e *engine) join(key loadKey, stored string, t *trip) (f *loading, leads bool) {
 	l := e.loaders
@@ -158,6 +159,35 @@ func (e *engine) land(f *loading) {
 	}
 	l.mu.Unlock()
 	e.unmark(f.mark)
+}
+
+// end lands a load and then lets go who waits for it: who comes after one of those has returned does not join it.
+func (e *engine) end(f *loading) {
+	e.land(f)
+	close(f.done)
+}
+
+// writeBehind ends the loads after write, or where that may stay behind, lets go who waits before it.
+func (e *engine) writeBehind(background bool, fs []*loading, write func()) {
+	if background {
+		select {
+		case e.loaders.behind <- struct{}{}:
+			defer func() { <-e.loaders.behind }()
+			for _, f := range fs {
+				close(f.done)
+			}
+			write()
+			for _, f := range fs {
+				e.land(f)
+			}
+			return
+		default:
+		}
+	}
+	write()
+	for _, f := range fs {
+		e.end(f)
+	}
 }
 
 // wait returns when the load is done or ctx is.

@@ -399,3 +399,39 @@ func TestTypedHitAllocs(t *testing.T) {
 		t.Errorf("%v allocations, want 0", n)
 	}
 }
+
+// moody panics when it is written, or read, in its mood.
+type moody struct{ Mood string }
+
+func (m moody) MarshalJSON() ([]byte, error) {
+	if m.Mood == "silent" {
+		panic("I won't")
+	}
+	return []byte(`"` + m.Mood + `"`), nil
+}
+
+func (m *moody) UnmarshalJSON(data []byte) error {
+	if m.Mood = strings.Trim(string(data), `"`); m.Mood == "blind" {
+		panic("I can't")
+	}
+	return nil
+}
+
+// TestTypedPanics has values whose own methods panic.
+func TestTypedPanics(t *testing.T) {
+	ctx := t.Context()
+	values := newTyped[moody](t, newCache(t, oneTier(t)), core.TypedOptions{})
+	if err := values.Set(ctx, "k", moody{"silent"}, core.EntryOptions{}); !errors.Is(err, core.ErrEncode) {
+		t.Errorf("Set: %v, want ErrEncode", err)
+	}
+	load := func(context.Context, string) (moody, error) { return moody{"silent"}, nil }
+	if v, err := values.GetOrLoad(ctx, "k", load, core.LoadOptions{}); err != nil || v.Mood != "silent" {
+		t.Errorf("GetOrLoad = %v, %v", v, err)
+	}
+	if err := values.Set(ctx, "k", moody{"blind"}, core.EntryOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := values.Get(ctx, "k"); !errors.Is(err, core.ErrDecode) {
+		t.Errorf("Get: %v, want ErrDecode", err)
+	}
+}

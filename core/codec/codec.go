@@ -71,16 +71,27 @@ func DecodeError(c Codec, cause error) error {
 	return fmt.Errorf("%w: %s: %w", ErrDecode, c.Name(), cause)
 }
 
-// AppendFor appends the bytes of v for key, which only means something to a Keyed codec.
-func AppendFor(c Codec, dst []byte, key string, v any) ([]byte, error) {
+// AppendFor appends the bytes of v for key, which only means something to a Keyed codec. A panic of the value's own
+// methods is an error.
+func AppendFor(c Codec, dst []byte, key string, v any) (_ []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = EncodeError(c, v, fmt.Errorf("panic: %v", r))
+		}
+	}()
 	if k, ok := c.(Keyed); ok {
 		return k.AppendFor(dst, key, v)
 	}
 	return c.Append(dst, v)
 }
 
-// DecodeFor reads what AppendFor made.
-func DecodeFor(c Codec, data []byte, key string, v any) error {
+// DecodeFor reads what AppendFor made. A panic of the value's own methods is an error.
+func DecodeFor(c Codec, data []byte, key string, v any) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = DecodeError(c, fmt.Errorf("panic: %v", r))
+		}
+	}()
 	if k, ok := c.(Keyed); ok {
 		return k.DecodeFor(data, key, v)
 	}
