@@ -7,22 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/edgecache/edgecache/backends/memory"
 	"github.com/edgecache/edgecache/core"
 )
-
-// exampleCache is what the examples work on: a cache in memory.
-func exampleCache() *core.Cache {
-	b, err := memory.New(memory.Options{MaxBytes: 64 << 20})
-	if err != nil {
-		panic(err)
-	}
-	c, err := core.New(core.Options{Tiers: []core.Tier{{Name: "memory", Backend: b}}})
-	if err != nil {
-		panic(err)
-	}
-	return c
-}
 
 func ExampleCache_Lock() {
 	cache, ctx := exampleCache(), context.Background()
