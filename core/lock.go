@@ -91,13 +91,14 @@ func (c *Cache) LockOrWait(ctx context.Context, key string, lease time.Duration)
 		return l, err
 	}
 	locks := c.Namespace(lockSpace)
-	within, cancel := context.WithTimeout(ctx, lease)
+	end := time.Now().Add(lease)
+	within, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	err = locks.awaitFree(within, key)
 	switch {
 	case ctx.Err() != nil:
 		return nil, locks.notLocked(key, ctx.Err())
-	case err != nil && within.Err() == nil:
+	case err != nil && time.Now().Before(end): // a store's client can notice the end before the context does
 		return nil, err
 	default:
 		return nil, ErrLocked
