@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"io"
 	"iter"
 )
 
@@ -104,6 +105,95 @@ type Clearer interface {
 	Clear(ctx context.Context, prefix string) error
 }
 
+// RangeDeleter removes the keys of a range better than by Scan and Delete. A prefix is a range (PrefixRange), and so is
+// what is below the root of a tree.
+type RangeDeleter interface {
+	// DeleteRange removes every key k with from <= k and k < to, compared byte by byte, and returns how many were there.
+	// to "" is no bound. With an error, that many are gone all the same.
+	DeleteRange(ctx context.Context, from, to string) (int64, error)
+}
+
+// ExpiredDeleter gives back at once what entries that have expired still take. They are misses either way.
+type ExpiredDeleter interface {
+	// DeleteExpired removes all that have expired and returns how many there were. It may do so in slices, between which
+	// other calls come through.
+	DeleteExpired(ctx context.Context) (int64, error)
+}
+
+// Popper knows the entry that the store's policy would evict next. Cache.Pop deletes it, as a command that hooks see.
+type Popper interface {
+	// Victim returns, of the keys that begin with prefix, the one that the policy values least, and leaves it where it is.
+	// It returns ErrNotFound if there is none, and ErrUnsupported where the policy can't tell.
+	Victim(ctx context.Context, prefix string) (key string, err error)
+}
+
+// Evictor brings a store back within its bounds at once, which it otherwise does beside the commands.
+type Evictor interface {
+	// Evict removes what has expired and then, as the policy says, as many as are beyond the bounds. It returns how many
+	// entries went.
+	Evict(ctx context.Context) (int64, error)
+}
+
+// Peeker reads without a trace: the policy and the counts learn nothing.
+type Peeker interface {
+	// Peek is Get otherwise.
+	Peek(ctx context.Context, key string) (*Entry, error)
+}
+
+// Persister writes what a store holds to a stream and reads it back. It is for stores that lose everything with the process.
+type Persister interface {
+	// Persist writes all entries that have not expired, those worth the most first, with their expiries as points in time,
+	// and returns how many. Writes meanwhile may be in it or not.
+	Persist(ctx context.Context, w io.Writer) (int64, error)
+	// Restore adds the entries of a stream that Persist wrote, without those that have expired or whose key is there, and
+	// returns how many. Where the stream is damaged it keeps what came whole before, and returns an error that is ErrDecode
+	// and says where.
+	Restore(ctx context.Context, r io.Reader) (int64, error)
+}
+
+// Flusher makes durable what a store still holds back.
+type Flusher interface {
+	// Flush returns once all that was written before the call survives the end of the process.
+	Flush(ctx context.Context) error
+}
+
+// Info is what a store tells of itself to people.
+type Info struct {
+	// Name is the kind of the store and what tells it from others: "memory (tinylfu)", "sqlite /var/cache/edge.db".
+	Name string
+	// Entries and Bytes are what it holds, -1 where it can't tell. What Bytes counts is the store's affair.
+	Entries, Bytes int64
+	// Approximate says that the figures are estimates, lag behind, or count what has expired.
+	Approximate bool
+}
+
+// Inspector tells what a store holds. It may look at everything, so it is not for every second.
+type Inspector interface {
+	Inspect(ctx context.Context) (Info, error)
+}
+
+// Cause says why an entry is not there any more.
+type Cause uint8
+
+// The causes.
+const (
+	CauseDeleted  Cause = iota + 1 // a command deleted its key
+	CauseExpired                   // its time was over
+	CauseEvicted                   // it made room for others, or was not let in
+	CauseReplaced                  // a command wrote another one
+	CausePopped                    // Pop took it
+	CauseCleared                   // Clear, or a deletion by range, took it with others
+)
+
+// Notifier tells which entries went without a command that names their key.
+type Notifier interface {
+	// Notify has fn called for each entry that is removed from now on with CauseExpired, CauseEvicted or CauseCleared; nil
+	// ends that, and another fn takes its place. fn may be called by several goroutines at once, beside or below the
+	// store's own locks: it must be quick, and must not block or call the backend. Calls that are under way may still come
+	// when Notify returns. key and e are fn's to keep. The store pays nothing while there is no fn.
+	Notify(fn func(key string, e *Entry, cause Cause))
+}
+
 // Rawer takes commands of the store's own language.
 type Rawer interface {
 	// Raw runs the command and returns the client's own form of the reply.
@@ -163,4 +253,24 @@ func ScanAll(ctx context.Context, s Scanner, prefix, match string) iter.Seq2[str
 			cursor = next
 		}
 	}
+}
+
+// PrefixRange returns the range of DeleteRange that holds exactly the keys that begin with prefix.
+func PrefixRange(prefix string) (from, to string) {
+	for n := len(prefix); n > 0; n-- {
+		if last := prefix[n-1]; last != 0xff {
+			return prefix, prefix[:n-1] + string([]byte{last + 1})
+		}
+	}
+	return prefix, "" // nothing sorts after these but what begins with them
+}
+
+var causeNames = [...]string{"", "deleted", "expired", "evicted", "replaced", "popped", "cleared"}
+
+// String returns the cause's name.
+func (c Cause) String() string {
+	if int(c) < len(causeNames) {
+		return causeNames[c]
+	}
+	return "unknown"
 }
