@@ -26,11 +26,14 @@ type engine struct {
 	tiers      []*tier
 	near       Backend // the nearest tier's backend if it is local, else nil
 	table      atomic.Pointer[table]
-	tableMu    sync.Mutex // serialises changes of table
-	observers  []Observer // those of table that ReplaceHooks replaces; guarded by tableMu
-	watchers   []Observer // those that it does not; guarded by tableMu
+	tableMu    sync.Mutex   // serialises changes of table
+	observers  []Observer   // those of table that ReplaceHooks replaces; guarded by tableMu
+	watchers   []Observer   // those that it does not; guarded by tableMu
+	listeners  []*Listening // guarded by tableMu
+	disabled   OpMask       // guarded by tableMu
 	keyHash    func(prefix, key string) uint64
 	counters   *counters
+	statistics statistics
 	ring       *ring
 	sampler    *sampler // nil: none
 	keys       *keyTable
@@ -55,19 +58,20 @@ func New(o Options) (*Cache, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	t, err := newTable(append([]Hook(nil), o.Hooks...), o.Observers)
-	if err != nil {
-		return nil, err
-	}
 	e := &engine{
 		namespaces: newNamespaces(), counters: newCounters(), keys: newKeyTable(), locks: newTurns(),
 		ttl: orElse(o.TTL, NoExpiry), jitter: o.Jitter, maxKey: orElse(o.MaxKey, 64<<10), maxValue: orElse(o.MaxValue, 512<<20),
-		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)), observers: slices.Clone(o.Observers), keyHash: o.KeyHash,
+		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)), keyHash: o.KeyHash,
+		observers: slices.Clone(o.Observers), disabled: o.Disabled & AllOps,
 	}
 	e.versions.at(time.Now())
 	e.loaders = newLoadTable()
 	for i, spec := range o.Tiers {
 		e.tiers = append(e.tiers, newTier(spec, i+1))
+	}
+	t, err := newTable(slices.Clone(o.Hooks), e.observers, e.additions())
+	if err != nil {
+		return nil, err
 	}
 	if !o.Tiers[0].Remote {
 		e.near = o.Tiers[0].Backend
@@ -130,11 +134,13 @@ func (c *Cache) Do(ctx context.Context, cmd *Command, res *Result) error {
 		} else {
 			e.run(ctx, cmd, res)
 		}
-		if s := e.sampler; s != nil && s.ops.Has(cmd.Op) {
+		if s := e.sampler; s != nil && s.ops.Has(cmd.Op) && flags&FlagQuiet == 0 {
 			s.tell(cmd, res)
 		}
 	}
-	e.count(cmd, res)
+	if flags&FlagQuiet == 0 {
+		e.count(cmd, res)
+	}
 	cmd.Flags = flags
 	if inherited {
 		cmd.Namespace = nil
@@ -298,6 +304,7 @@ func (c *Cache) Close() error {
 		e.loads.Wait()
 		e.ring.close()
 		e.sampler.close()
+		e.endListeners()
 		errs := []error{e.metrics.close()}
 		for _, t := range e.tiers {
 			errs = append(errs, t.wrap(t.Backend.Close()))

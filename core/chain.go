@@ -17,6 +17,7 @@ import (
 type table struct {
 	ops      OpMask            // operations that pass through Cache.full
 	byOp     [opCount][]*bound // hooks that want the operation, in order
+	disabled OpMask            // operations that end before the first hook
 	observed OpMask
 	clocked  OpMask // observed operations for which the clock is read
 	hashed   OpMask // observed operations whose key is hashed
@@ -35,14 +36,25 @@ type bound struct {
 	afterSpan  string
 }
 
-func newTable(hooks []Hook, observers []Observer) (*table, error) {
-	t := &table{hooks: hooks}
+// additions are what a table has beside what SetHooks sets.
+type additions struct {
+	watchers  []Observer
+	listeners []*Listening
+	disabled  OpMask
+}
+
+func (e *engine) additions() additions { return additions{e.watchers, e.listeners, e.disabled} }
+
+func newTable(hooks []Hook, observers []Observer, more additions) (*table, error) {
+	t := &table{hooks: hooks, ops: more.disabled, disabled: more.disabled}
 	names := make(map[string]bool)
-	for _, h := range hooks {
+	for i, h := range more.around(hooks) {
 		b := &bound{hook: h, spec: h.Spec()}
 		b.beforeSpan, b.afterSpan = "plugin before "+b.spec.Name, "plugin after "+b.spec.Name
-		if err := checkName("hook", b.spec.Name, names); err != nil {
-			return nil, err
+		if i < len(hooks) { // listeners have no names of their own
+			if err := checkName("hook", b.spec.Name, names); err != nil {
+				return nil, err
+			}
 		}
 		ops := (b.spec.Before | b.spec.After) & AllOps
 		t.ops |= ops
@@ -53,7 +65,7 @@ func newTable(hooks []Hook, observers []Observer) (*table, error) {
 		}
 	}
 	clear(names)
-	for _, o := range observers {
+	for _, o := range slices.Concat(observers, more.watchers) {
 		b := boundObserver{observer: o, spec: o.Spec()}
 		if err := checkName("observer", b.spec.Name, names); err != nil {
 			return nil, err
@@ -70,6 +82,15 @@ func newTable(hooks []Hook, observers []Observer) (*table, error) {
 	}
 	t.ops |= t.observed
 	return t, nil
+}
+
+// around returns the hooks with the listeners behind them: these hear of what comes to the tiers.
+func (a *additions) around(hooks []Hook) []Hook {
+	all := slices.Clone(hooks)
+	for _, l := range a.listeners {
+		all = append(all, l)
+	}
+	return all
 }
 
 func checkName(kind, name string, taken map[string]bool) error {
@@ -97,7 +118,7 @@ func (c *Cache) ReplaceHooks(hooks []Hook, observers []Observer, drained func())
 	e := c.engine
 	e.tableMu.Lock()
 	defer e.tableMu.Unlock()
-	old, err := e.install(slices.Clone(hooks), slices.Clone(observers), e.watchers)
+	old, err := e.install(slices.Clone(hooks), slices.Clone(observers), e.additions())
 	if err == nil && drained != nil {
 		runtime.AddCleanup(old, func(f func()) { f() }, drained)
 	}
@@ -105,16 +126,21 @@ func (c *Cache) ReplaceHooks(hooks []Hook, observers []Observer, drained func())
 }
 
 // install puts a new table in the place of the one that it returns. tableMu is held; the slices belong to the engine.
-func (e *engine) install(hooks []Hook, observers, watchers []Observer) (old *table, err error) {
-	t, err := newTable(hooks, slices.Concat(observers, watchers))
+func (e *engine) install(hooks []Hook, observers []Observer, more additions) (old *table, err error) {
+	t, err := newTable(hooks, observers, more)
 	if err != nil {
 		return nil, err
 	}
-	e.observers, e.watchers = observers, watchers
+	e.observers, e.watchers, e.listeners, e.disabled = observers, more.watchers, more.listeners, more.disabled
 	e.ring.replace(t.observers)
 	old = e.table.Swap(t)
 	old.next = t // nobody reads it
 	return old, nil
+}
+
+// reinstall puts a table in place after less was asked for than before, or what can't be wrong. tableMu is held.
+func (e *engine) reinstall() {
+	_, _ = e.install(e.table.Load().hooks, e.observers, e.additions()) // no names are new
 }
 
 // Flush hands all events of commands that have ended to the observers, and returns when those are done with them.
@@ -125,6 +151,10 @@ func (c *Cache) Flush() {
 
 // full is Do for a command that hooks, observers or a trace wait for.
 func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, traced bool) {
+	if t.disabled.Has(cmd.Op) {
+		pretend(cmd, res)
+		return
+	}
 	var span trace.Span
 	if traced {
 		ctx, span = c.engine.startCommand(ctx, cmd)
@@ -138,7 +168,7 @@ func (c *Cache) full(ctx context.Context, cmd *Command, res *Result, t *table, t
 	if clocked {
 		res.End = Clock()
 	}
-	if t.observed.Has(cmd.Op) {
+	if t.observed.Has(cmd.Op) && cmd.Flags&FlagQuiet == 0 {
 		c.engine.emit(cmd, res, t)
 	}
 	cmd.Start = given

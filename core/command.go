@@ -32,6 +32,9 @@ const (
 	// FlagIfValue asks OpDelete and OpExpire to change a key only if its value is Value; else the outcome is
 	// OutcomeNotStored. It is one atomic update at the authority.
 	FlagIfValue
+	// FlagQuiet asks OpGet to leave no trace: no counts, no events, no copies in nearer tiers, and where a tier can read so,
+	// nothing for its policy to learn.
+	FlagQuiet
 )
 
 // Command is one cache operation with its options. A caller fills the fields that the Op names and leaves the rest zero;
@@ -84,6 +87,7 @@ type Command struct {
 	reached *Namespace // where the tiers were asked; nil: they were not
 	marks   []*mark    // a load's write is skipped for the keys at which others have been meanwhile; nil: no load's
 	pending pending
+	cause   Cause // what listeners hear of a deletion, 0 is CauseDeleted
 }
 
 // Size returns how many keys the command names: len(Keys) where Op.Many, else 1.
@@ -179,6 +183,8 @@ type Result struct {
 	// End is the reading of Clock at the end, or 0 where nothing measured time. After hooks see one taken before the
 	// first of them.
 	End int64
+
+	stored *Entry // what a write of one key left there, if that is known
 }
 
 // At returns the i-th key's item: Item itself for a single command.

@@ -50,7 +50,7 @@ func stackHash() uint64 {
 
 func (s *stripe) command(op Op, o Outcome) { s.commands[op][o].Add(1) }
 
-// Stats is what a cache has counted since it was made.
+// Stats is what a cache has counted.
 type Stats struct {
 	// Commands counts commands that reached Do, by operation and outcome. A command on many keys counts once, as the
 	// best of its keys' outcomes.
@@ -105,9 +105,8 @@ func (s *Stats) Total() (n uint64) {
 	return n
 }
 
-// Stats returns a snapshot. Counts that belong together may be a command apart.
-func (c *Cache) Stats() Stats {
-	e := c.engine
+// total adds up what was counted since the cache was made.
+func (e *engine) total() Stats {
 	s := Stats{Tiers: make([]TierStats, len(e.tiers))}
 	for i := range e.tiers {
 		s.Tiers[i] = e.tiers[i].snapshot()

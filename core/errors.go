@@ -29,6 +29,8 @@ var (
 	ErrBadKey = errors.New("invalid key")
 	// ErrBadTTL is returned for a negative time to live that is no constant of this package.
 	ErrBadTTL = errors.New("invalid time to live")
+	// ErrBadMatcher is returned for a Matcher that has no rule, or rules that do not go together.
+	ErrBadMatcher = errors.New("invalid matcher")
 	// ErrTooLarge is returned for an entry that a tier can't hold.
 	ErrTooLarge = errors.New("entry too large")
 	// ErrUnsupported is returned for what a tier's store can't do.

@@ -21,6 +21,9 @@ type Options struct {
 	// Sampler is an observer of a sample of the keys (ObserverSpec.Sample), which stays whatever SetHooks puts in place.
 	// Commands on other keys are not slower for it than a hash takes, and still need no lock of ours. nil is none.
 	Sampler Observer
+	// Disabled are operations that are switched off to begin with; Cache.SetDisabled changes them later. AllOps makes a
+	// cache that stores nothing.
+	Disabled OpMask
 	// TTL is what DefaultTTL means. 0 is no expiry.
 	TTL time.Duration
 	// Jitter is what Command.Jitter 0 means: the share, from 0 to 1, of a time to live that chance may take off.

@@ -75,7 +75,10 @@ func (e *engine) get(ctx context.Context, cmd *Command, res *Result) error {
 	if err != nil {
 		return err
 	}
-	if cmd.Flags&FlagAuthority != 0 {
+	if cmd.Flags&(FlagAuthority|FlagQuiet) != 0 {
+		if cmd.Flags&FlagQuiet != 0 {
+			return e.peek(ctx, cmd, res)
+		}
 		return e.getFrom(ctx, e.authority(), key, res)
 	}
 	if e.near == nil {

@@ -102,9 +102,8 @@ func (e *engine) observeStats(meter metric.Meter) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	root := &Cache{engine: e, ns: e.namespaces.root()}
 	reg, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		s := root.Stats()
+		s := e.total()
 		observeCommands(o, commands, &s)
 		o.ObserveInt64(collapsed, int64(s.Collapsed))
 		for i := range s.Tiers {

@@ -29,6 +29,7 @@ type tier struct {
 	batchDelete BatchDeleter
 	scanner     Scanner
 	clearer     Clearer
+	ranges      RangeDeleter
 
 	tracer    trace.Tracer // nil: no spans
 	spanStart []trace.SpanStartOption
@@ -51,6 +52,7 @@ func newTier(t Tier, number int) *tier {
 	w.batchDelete, _ = t.Backend.(BatchDeleter)
 	w.scanner, _ = t.Backend.(Scanner)
 	w.clearer, _ = t.Backend.(Clearer)
+	w.ranges, _ = t.Backend.(RangeDeleter)
 	return w
 }
 
@@ -244,6 +246,16 @@ func (t *tier) clear(ctx context.Context, prefix string) error {
 		}
 		cursor = next
 	}
+}
+
+// deleteRange removes all keys with the prefix, by a store that can.
+func (t *tier) deleteRange(ctx context.Context, prefix string) (n int64, err error) {
+	from, to := PrefixRange(prefix)
+	err = t.call(ctx, OpClear, func(ctx context.Context) error {
+		n, err = t.ranges.DeleteRange(ctx, from, to)
+		return err
+	})
+	return n, t.wrap(err)
 }
 
 func (t *tier) scan(ctx context.Context, cursor uint64, prefix, match string, count int) (keys []string, next uint64, err error) {

@@ -13,7 +13,9 @@ func (c *Cache) Watch(o Observer) (stop func(), err error) {
 	e := c.engine
 	e.tableMu.Lock()
 	defer e.tableMu.Unlock()
-	if _, err := e.install(e.table.Load().hooks, e.observers, append(slices.Clone(e.watchers), o)); err != nil {
+	more := e.additions()
+	more.watchers = append(slices.Clone(e.watchers), o)
+	if _, err := e.install(e.table.Load().hooks, e.observers, more); err != nil {
 		return nil, err
 	}
 	return sync.OnceFunc(func() { e.unwatch(o) }), nil
@@ -22,6 +24,6 @@ func (c *Cache) Watch(o Observer) (stop func(), err error) {
 func (e *engine) unwatch(o Observer) {
 	e.tableMu.Lock()
 	defer e.tableMu.Unlock()
-	left := slices.DeleteFunc(slices.Clone(e.watchers), func(w Observer) bool { return w == o })
-	_, _ = e.install(e.table.Load().hooks, e.observers, left) // fewer names than before do not clash
+	e.watchers = slices.DeleteFunc(slices.Clone(e.watchers), func(w Observer) bool { return w == o })
+	e.reinstall()
 }

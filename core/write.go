@@ -22,7 +22,7 @@ func (e *engine) write(ctx context.Context, cmd *Command, res *Result) error {
 	}
 	t := e.authority()
 	if len(e.tiers) == 1 && e.loaders.active.Load() == 0 {
-		_, err := e.change(ctx, t, cmd, key, res)
+		res.stored, err = e.change(ctx, t, cmd, key, res)
 		return t.wrap(err)
 	}
 	k, err := e.keys.beginWrite(ctx, owned(cmd, key))
@@ -36,6 +36,7 @@ func (e *engine) write(ctx context.Context, cmd *Command, res *Result) error {
 	}
 	sweeps := e.keys.sweeps.Load()
 	stored, err := e.change(ctx, t, cmd, k.key, res)
+	res.stored = stored
 	nearErr := e.settle(context.WithoutCancel(ctx), k.key, stored, sweeps)
 	if err != nil {
 		return t.wrap(err)

@@ -5,6 +5,7 @@ package evict
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -51,6 +52,14 @@ type Policy interface {
 	Contains(id uint32) bool
 	// Used returns how much of the capacity is used.
 	Used() uint64
+}
+
+// Ranker is implemented by policies that know what they would throw out next.
+type Ranker interface {
+	// Ranked walks the residents in the order in which they would be thrown out if nothing more were asked for. The policy
+	// must not be used meanwhile, and is the same afterwards. lastFirst says that of objects that are inserted and not asked
+	// for again, the last goes first.
+	Ranked() (ids iter.Seq[uint32], lastFirst bool)
 }
 
 // Offline is implemented by policies that know the future, which only a simulator can tell. It calls Prepare once, before
