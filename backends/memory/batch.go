@@ -30,13 +30,12 @@ func (b *Backend) SetMany(ctx context.Context, keys []string, entries []*core.En
 }
 
 // DeleteMany deletes the keys one after the other.
-func (b *Backend) DeleteMany(_ context.Context, keys []string, found []bool) error {
-	h := b.open.Load()
-	if h == nil {
-		return core.ErrClosed
-	}
+func (b *Backend) DeleteMany(ctx context.Context, keys []string, found []bool) error {
 	for i, key := range keys {
-		found[i] = h.remove(key)
+		var err error
+		if found[i], err = b.Delete(ctx, key); err != nil {
+			return err
+		}
 	}
-	return nil
+	return b.Ping(ctx)
 }

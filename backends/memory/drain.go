@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/core/evict"
 )
 
@@ -139,9 +140,10 @@ func (s *policyStore) evict(n *node) {
 	t, _ := s.locate(n.key)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n.entry.Load() != nil {
+	if e := n.entry.Load(); e != nil {
 		s.unlink(t, n)
 		s.evictions.Add(1)
+		s.notices.tell(n.key, e, core.CauseEvicted)
 	}
 }
 
@@ -204,6 +206,7 @@ func (s *policyStore) ended(n *node, now int64) bool {
 		return true
 	case e.Expires != 0 && e.Expires <= now:
 		s.unlink(t, n)
+		s.notices.tell(n.key, e, core.CauseExpired)
 		return true
 	default:
 		n.due.Store(tickOf(e.Expires, now))

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"strings"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,14 +70,9 @@ func (o *Options) slack() int64 { return o.MaxBytes / 16 }
 // No method waits for anything but other writers of the same few keys, and eviction, so contexts are not looked at.
 type Backend struct {
 	open    atomic.Pointer[opened] // nil once closed
-	options Options
 	scans   *keyscan.Scans
-}
-
-// opened is the store of a backend.
-type opened struct {
-	store
-	otter *otterStore // the same, if it is one: for Get, which shall not pay for the choice
+	notices notices
+	moving  sync.RWMutex // held by Reconfigure and Close, and shared by what works on all keys
 }
 
 var (
@@ -94,6 +90,14 @@ var (
 	_ core.Sizer             = (*Backend)(nil)
 	_ core.EvictionCounter   = (*Backend)(nil)
 	_ core.PolicyNamer       = (*Backend)(nil)
+	_ core.RangeDeleter      = (*Backend)(nil)
+	_ core.ExpiredDeleter    = (*Backend)(nil)
+	_ core.Evictor           = (*Backend)(nil)
+	_ core.Popper            = (*Backend)(nil)
+	_ core.Peeker            = (*Backend)(nil)
+	_ core.Persister         = (*Backend)(nil)
+	_ core.Inspector         = (*Backend)(nil)
+	_ core.Notifier          = (*Backend)(nil)
 )
 
 // New returns an empty Backend. Close stops its goroutines.
@@ -102,28 +106,17 @@ func New(o Options) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := new(opened)
-	if o.Policy == nil {
-		h.otter, err = newOtter(o)
-		h.store = h.otter
-	} else {
-		h.store, err = newPolicyStore(o)
-	}
+	b := &Backend{scans: keyscan.New()}
+	h, err := o.openStore(&b.notices)
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{options: o, scans: keyscan.New()}
 	b.open.Store(h)
 	return b, nil
 }
 
 // weight is what an entry counts. Views into larger buffers hold them whole, so the capacity counts.
 func weight(key string, e *core.Entry) int64 { return overhead + int64(len(key)) + int64(cap(e.Value)) }
-
-// tooLarge reports whether the entry is beyond MaxEntryBytes.
-func (b *Backend) tooLarge(key string, e *core.Entry) bool {
-	return weight(key, e) > b.options.MaxEntryBytes
-}
 
 // Get returns the entry that was set, shared. It does not allocate.
 func (b *Backend) Get(_ context.Context, key string) (*core.Entry, error) {
@@ -135,68 +128,92 @@ func (b *Backend) Get(_ context.Context, key string) (*core.Entry, error) {
 		if e, ok := h.otter.cache.GetIfPresent(key); ok {
 			return e, nil
 		}
-		return nil, core.ErrNotFound
-	}
-	if e, ok := h.get(key); ok {
+	} else if e, ok := h.store.get(key); ok {
 		return e, nil
 	}
-	return nil, core.ErrNotFound
+	return h.older(key)
 }
 
 // Set keeps the entry itself. One that is too large also drops what was there: it is no longer what was written.
 func (b *Backend) Set(_ context.Context, key string, e *core.Entry) error {
-	h := b.open.Load()
-	if h == nil {
-		return core.ErrClosed
+	for {
+		h := b.open.Load()
+		if h == nil {
+			return core.ErrClosed
+		}
+		large := h.tooLarge(key, e)
+		if large || e.Expires != 0 && e.Expired(time.Now()) {
+			h.remove(key)
+		} else {
+			h.set(key, e)
+		}
+		switch {
+		case b.open.Load() != h: // it may have been too late
+		case large:
+			return core.ErrTooLarge
+		default:
+			return nil
+		}
 	}
-	switch {
-	case b.tooLarge(key, e):
-		h.remove(key)
-		return core.ErrTooLarge
-	case e.Expires != 0 && e.Expired(time.Now()):
-		h.remove(key)
-	default:
-		h.set(key, e)
-	}
-	return nil
 }
 
 // Delete removes the entry.
 func (b *Backend) Delete(_ context.Context, key string) (bool, error) {
-	h := b.open.Load()
-	if h == nil {
-		return false, core.ErrClosed
+	for found := false; ; {
+		h := b.open.Load()
+		if h == nil {
+			return found, core.ErrClosed
+		}
+		found = h.remove(key) || found
+		if b.open.Load() == h {
+			return found, nil
+		}
 	}
-	return h.remove(key), nil
 }
 
 // Update calls fn once, while writers of a few other keys wait: fn must be quick and must not call the backend.
 func (b *Backend) Update(
 	_ context.Context, key string, fn func(old *core.Entry) (*core.Entry, error),
 ) (*core.Entry, error) {
-	h := b.open.Load()
-	if h == nil {
-		return nil, core.ErrClosed
+	for {
+		h := b.open.Load()
+		if h == nil {
+			return nil, core.ErrClosed
+		}
+		var err error
+		late := false
+		now := h.compute(key, func(old *core.Entry) (*core.Entry, verdict) {
+			if late = h.retired.Load(); late {
+				return old, keep
+			}
+			stay := keep
+			if old == nil {
+				if old = h.pull(key); old != nil {
+					stay = write // it is in neither store at the moment
+				}
+			}
+			var e *core.Entry
+			if e, err = fn(old); err == nil && e != old && e != nil && h.tooLarge(key, e) {
+				err = core.ErrTooLarge
+			}
+			switch {
+			case err != nil || e == old:
+				return old, stay
+			case e == nil || e.Expires != 0 && e.Expired(time.Now()):
+				return nil, drop
+			default:
+				return e, write
+			}
+		})
+		switch {
+		case late:
+			runtime.Gosched() // the newer store is about to be there
+		case err != nil:
+			return nil, err
+		default:
+			return now, nil
+		}
 	}
-	var err error
-	now := h.compute(key, func(old *core.Entry) (*core.Entry, verdict) {
-		var e *core.Entry
-		if e, err = fn(old); err != nil || e == old {
-			return old, keep
-		}
-		if e == nil || e.Expires != 0 && e.Expired(time.Now()) {
-			return nil, drop
-		}
-		if b.tooLarge(key, e) {
-			err = core.ErrTooLarge
-			return old, keep
-		}
-		return e, write
-	})
-	if err != nil {
-		return nil, err
-	}
-	return now, nil
 }
 
 // SetIf stores the entry if cond holds.
@@ -234,27 +251,6 @@ func (b *Backend) Expire(ctx context.Context, key string, expires int64) (bool, 
 	return found, err
 }
 
-// Clear removes every key that begins with prefix, looking at all keys unless prefix is "".
-func (b *Backend) Clear(ctx context.Context, prefix string) error {
-	h := b.open.Load()
-	if h == nil {
-		return core.ErrClosed
-	}
-	if prefix == "" {
-		h.clear()
-		return nil
-	}
-	for key := range h.keys() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if strings.HasPrefix(key, prefix) {
-			h.remove(key)
-		}
-	}
-	return nil
-}
-
 // Ping returns nil unless the backend is closed.
 func (b *Backend) Ping(context.Context) error {
 	if b.open.Load() == nil {
@@ -287,6 +283,8 @@ func (b *Backend) figures() figures {
 
 // Close drops all entries and returns when the backend's goroutines have ended.
 func (b *Backend) Close() error {
+	b.moving.Lock()
+	defer b.moving.Unlock()
 	if h := b.open.Swap(nil); h != nil {
 		b.scans.Clear()
 		h.close()

@@ -144,7 +144,7 @@ func limitHolds(t *testing.T, o Options) {
 			taken := heap() - before
 			_, counted := b.Size()
 			t.Logf("peak %d, in the end %d of %d, on the heap %d", peak.Load(), counted, limit, taken)
-			if counted > limit || peak.Load() > limit+b.options.slack()+writers*each || taken > limit*11/10 {
+			if counted > limit || peak.Load() > limit+b.open.Load().options.slack()+writers*each || taken > limit*11/10 {
 				t.Error("the limit does not hold")
 			}
 			if b.Evictions() == 0 {

@@ -17,7 +17,9 @@ import (
 type otterStore struct {
 	cache   *otter.Cache[string, *core.Entry]
 	clock   *otter.CoarseClock
+	notices *notices
 	evicted atomic.Int64
+	ended   atomic.Int64 // how many entries have expired
 
 	// The worker runs otter's maintenance beside the callers.
 	work   chan func()
@@ -27,17 +29,18 @@ type otterStore struct {
 	// Otter evicts when it replays writes, which lag behind; unswept is an upper bound of the bytes that lag.
 	// Writers that find more than slack wait for each other and for the eviction.
 	unswept  atomic.Int64
-	slack    int64
+	slack    atomic.Int64
 	sweeping sync.Mutex
 }
 
-func newOtter(o Options) (*otterStore, error) {
+func newOtter(o Options, n *notices) (*otterStore, error) {
 	s := &otterStore{
-		clock: otter.NewCoarseClock(resolution),
-		work:  make(chan func()),
-		quit:  make(chan struct{}),
-		slack: o.slack(),
+		clock:   otter.NewCoarseClock(resolution),
+		work:    make(chan func()),
+		quit:    make(chan struct{}),
+		notices: n,
 	}
+	s.slack.Store(o.slack())
 	cache, err := otter.New(&otter.Options[string, *core.Entry]{
 		MaximumWeight:    uint64(o.MaxBytes),
 		Weigher:          func(key string, e *core.Entry) uint32 { return uint32(weight(key, e)) },
@@ -90,8 +93,14 @@ func lifetime(oe otter.Entry[string, *core.Entry]) time.Duration {
 }
 
 func (s *otterStore) deleted(e otter.DeletionEvent[string, *core.Entry]) {
-	if e.Cause == otter.CauseOverflow {
+	switch e.Cause {
+	case otter.CauseOverflow:
 		s.evicted.Add(1)
+		s.notices.tell(e.Key, e.Value, core.CauseEvicted)
+	case otter.CauseExpiration:
+		s.ended.Add(1)
+		s.notices.tell(e.Key, e.Value, core.CauseExpired)
+	default: // a command's doing
 	}
 }
 
@@ -109,12 +118,12 @@ func (s *otterStore) set(key string, e *core.Entry) {
 
 // swept accounts for n bytes just written and makes the writer wait for eviction where too much of it is outstanding.
 func (s *otterStore) swept(n int64) {
-	if s.unswept.Add(n) <= s.slack {
+	if s.unswept.Add(n) <= s.slack.Load() {
 		return
 	}
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
-	if done := s.unswept.Load(); done > s.slack {
+	if done := s.unswept.Load(); done > s.slack.Load() {
 		s.cache.CleanUp()
 		s.unswept.Add(-done)
 	}
@@ -145,6 +154,30 @@ func (s *otterStore) compute(key string, fn func(old *core.Entry) (*core.Entry, 
 func (s *otterStore) keys() iter.Seq[string] { return s.cache.Keys() }
 
 func (s *otterStore) clear() { s.cache.InvalidateAll() }
+
+func (s *otterStore) ranked(list func(key string, e *core.Entry) bool) bool {
+	for held := range s.cache.Coldest() {
+		if !list(held.Key, held.Value) {
+			break
+		}
+	}
+	return true
+}
+
+func (s *otterStore) lastFirst() bool { return false }
+
+// expired has otter look at its timers, which it keeps by the second.
+func (s *otterStore) expired() int64 {
+	before := s.ended.Load()
+	s.cache.CleanUp()
+	return s.ended.Load() - before
+}
+
+func (s *otterStore) settleAll() int64 {
+	before := s.evicted.Load()
+	s.cache.CleanUp()
+	return s.evicted.Load() - before
+}
 
 func (s *otterStore) figures() figures {
 	return figures{

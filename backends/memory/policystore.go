@@ -31,6 +31,7 @@ type policyStore struct {
 	recent  *recent
 	changes changes
 	logger  *slog.Logger
+	notices *notices
 
 	entries, bytes, evictions atomic.Int64
 
@@ -64,10 +65,10 @@ type working struct {
 	failure error
 }
 
-func newPolicyStore(o Options) (*policyStore, error) {
+func newPolicyStore(o Options, n *notices) (*policyStore, error) {
 	s := &policyStore{
 		seed: maphash.MakeSeed(), most: o.MaxEntryBytes, slack: o.slack(), waits: o.Lossless, recent: newRecent(),
-		logger: o.Logger, quit: make(chan struct{}),
+		logger: o.Logger, notices: n, quit: make(chan struct{}),
 	}
 	s.spec = evict.Spec{
 		Objects: numbers(o.MaxBytes, o.Policy.Ghosts), Capacity: uint64(o.MaxBytes), Bytes: true, Seed: rand.Uint64(),
@@ -220,8 +221,7 @@ func (s *policyStore) remove(key string) (found bool) {
 	n := t.find(hash, key)
 	if n != nil {
 		found = s.current(n) != nil
-		s.unlink(t, n)
-		s.changes.add(n, went, overhead)
+		s.dismount(t, n, found)
 	}
 	t.mu.Unlock()
 	s.help()
@@ -245,8 +245,7 @@ func (s *policyStore) edit(key string, fn func(old *core.Entry) (*core.Entry, ve
 		return e, s.put(t, n, hash, key, e)
 	case drop:
 		if n != nil {
-			s.unlink(t, n)
-			s.changes.add(n, went, overhead)
+			s.dismount(t, n, old != nil)
 		}
 		return nil, nil
 	default:
@@ -270,6 +269,9 @@ func (s *policyStore) put(t *table, n *node, hash uint32, key string, e *core.En
 		return nil
 	}
 	old := n.entry.Swap(e)
+	if old.Expires != 0 && old.Expires <= s.now.Load() {
+		s.notices.tell(key, old, core.CauseExpired)
+	}
 	s.bytes.Add(weight(key, e) - weight(key, old))
 	if before := n.due.Load(); due != 0 && (before == 0 || int32(due-before) < 0) {
 		n.due.Store(due)
@@ -294,6 +296,16 @@ func (s *policyStore) resize(size, now int64) int64 {
 	default:
 		return 0
 	}
+}
+
+// dismount takes a node out that a command removes, which found its entry, or removes only what has ended. The caller holds
+// the table's lock.
+func (s *policyStore) dismount(t *table, n *node, found bool) {
+	if e := n.entry.Load(); !found {
+		s.notices.tell(n.key, e, core.CauseExpired)
+	}
+	s.unlink(t, n)
+	s.changes.add(n, went, overhead)
 }
 
 // unlink takes a node out of its table. The caller holds the table's lock.
@@ -332,6 +344,65 @@ func (s *policyStore) clear() {
 		t.mu.Unlock()
 		s.help()
 	}
+}
+
+// ranked asks the policy, after it was told everything.
+func (s *policyStore) ranked(list func(key string, e *core.Entry) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.rule.(evict.Ranker)
+	if !ok {
+		return false
+	}
+	s.drain()
+	if r, ok = s.rule.(evict.Ranker); !ok { // it failed meanwhile
+		return false
+	}
+	ids, _ := r.Ranked()
+	for id := range ids {
+		n := s.ids.nodes[id]
+		if e := s.current(n); e != nil && !list(n.key, e) {
+			break
+		}
+	}
+	return true
+}
+
+func (s *policyStore) lastFirst() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.rule.(evict.Ranker)
+	if !ok {
+		return false
+	}
+	_, lastFirst := r.Ranked()
+	return lastFirst
+}
+
+// expired looks at one table after the other.
+func (s *policyStore) expired() (n int64) {
+	now := time.Now().UnixNano()
+	for i := range s.tables {
+		t := &s.tables[i]
+		t.mu.Lock()
+		for _, node := range t.all() {
+			if e := node.entry.Load(); e.Expires != 0 && e.Expires <= now {
+				s.dismount(t, node, false)
+				n++
+			}
+		}
+		t.mu.Unlock()
+		s.help()
+	}
+	return n
+}
+
+func (s *policyStore) settleAll() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.evictions.Load()
+	s.drain()
+	return s.evictions.Load() - before
 }
 
 func (s *policyStore) figures() figures {

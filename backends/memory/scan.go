@@ -10,7 +10,8 @@ import (
 // Scan looks at all keys once for each 32,768 that it finds. Keys of equal hash come together, so that a page may be
 // longer than count.
 func (b *Backend) Scan(ctx context.Context, cursor uint64, prefix, match string, count int) ([]string, uint64, error) {
-	h := b.open.Load()
+	h, release := b.whole()
+	defer release()
 	if h == nil {
 		return nil, 0, core.ErrClosed
 	}

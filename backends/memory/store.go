@@ -13,6 +13,15 @@ type store interface {
 	// keys are all, in no order. What comes or goes meanwhile may be there or not.
 	keys() iter.Seq[string]
 	clear()
+	// ranked calls list for the entries in the order in which they would be evicted, until it returns false, and reports
+	// whether the policy knows that order. Eviction waits: list must be quick and must not call the store.
+	ranked(list func(key string, e *core.Entry) bool) (ok bool)
+	// lastFirst reports whether of entries that come and are not asked for the last is evicted first.
+	lastFirst() bool
+	// expired removes what has expired and returns how many entries that were.
+	expired() int64
+	// settleAll has the policy told of all that was written, and returns how many entries it did not let stay.
+	settleAll() int64
 	figures() figures
 	// close ends what the store started and drops what it holds. Calls that still come do no harm.
 	close()
