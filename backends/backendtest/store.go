@@ -275,6 +275,7 @@ func (s *suite) callAll(ctx context.Context) map[string]error {
 	if p, ok := b.(core.Pinger); ok {
 		errs["Ping"] = p.Ping(ctx)
 	}
+	s.sweepAll(ctx, errs)
 	return errs
 }
 
