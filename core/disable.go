@@ -31,5 +31,6 @@ func pretend(cmd *Command, res *Result) {
 		res.N = 1
 	case OpAppend, OpPrepend:
 		res.N = int64(len(cmd.Value))
+	default: // nothing is there
 	}
 }

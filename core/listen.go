@@ -154,14 +154,14 @@ func (g *Listening) name(prefix, key string) (string, bool) {
 // noticeOf returns what there is to tell of the i-th key of a command, but for the key.
 func noticeOf(cmd *Command, res *Result, i int) (n notice, ok bool) {
 	item := res.At(cmd, i)
-	switch {
-	case cmd.Op == OpGet || cmd.Op == OpGetMany:
+	switch cmd.Op {
+	case OpGet, OpGetMany:
 		n = notice{kind: noticeGet, e: item.Entry}
 		return n, (item.Outcome == OutcomeHit || item.Outcome == OutcomeMiss) && cmd.Flags&FlagQuiet == 0
-	case cmd.Op == OpDelete || cmd.Op == OpDeleteMany:
+	case OpDelete, OpDeleteMany:
 		n = notice{kind: noticeDelete, cause: orElse(cmd.cause, CauseDeleted), e: item.Entry}
 		return n, item.Outcome == OutcomeHit
-	case cmd.Op == OpSetMany:
+	case OpSetMany:
 		n = notice{kind: noticeSet, e: written(cmd, cmd.Values[i])}
 		return n, item.Outcome == OutcomeStored
 	default:

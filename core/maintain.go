@@ -93,13 +93,13 @@ const mostPops = 64
 // ErrNotFound if there is none, and ErrUnsupported where the store or its policy can't tell. No entry is popped twice. Hooks
 // see an OpDelete of the key.
 func (c *Cache) Pop(ctx context.Context) (key string, e *Entry, err error) {
+	if c.engine.table.Load().disabled.Has(OpDelete) {
+		return "", nil, ErrNotFound
+	}
 	t := c.engine.authority()
 	p, ok := t.Backend.(Popper)
 	if !ok {
 		return "", nil, t.wrap(fmt.Errorf("pop: %w", ErrUnsupported))
-	}
-	if c.engine.table.Load().disabled.Has(OpDelete) {
-		return "", nil, ErrNotFound
 	}
 	for range mostPops {
 		err = t.call(ctx, OpKeys, func(ctx context.Context) (err error) { key, err = p.Victim(ctx, c.ns.prefix); return err })

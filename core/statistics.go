@@ -72,8 +72,8 @@ func (c *Cache) StatsPaused() bool {
 }
 
 func copyCount(_, from uint64) uint64 { return from }
-func plusCount(a, b uint64) uint64     { return a + b }
-func minusCount(a, b uint64) uint64    { return a - min(a, b) }
+func plusCount(a, b uint64) uint64    { return a + b }
+func minusCount(a, b uint64) uint64   { return a - min(a, b) }
 
 // counts applies f to every count that only grows, with the other's. A Stats without tiers is one of zeros.
 func (s *Stats) counts(o *Stats, f func(a, b uint64) uint64) {

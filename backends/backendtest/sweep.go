@@ -62,7 +62,7 @@ func testDeleteExpired(s *suite) {
 		if _, err := d.DeleteExpired(ctx); err != nil {
 			s.Fatalf("DeleteExpired = %v", err)
 		}
-		if _, err := s.Backend.Get(ctx, "x"); !errors.Is(err, core.ErrNotFound) {
+		if _, err := s.Get(ctx, "x"); !errors.Is(err, core.ErrNotFound) {
 			return false
 		}
 		if !sizes {
@@ -105,7 +105,7 @@ func testVictim(s *suite) {
 			s.Fatalf("Victim = %q, %v, after %q", key, err, got)
 		}
 		s.wantValue(key, "v", false)
-		if _, err := s.Backend.Delete(ctx, key); err != nil {
+		if _, err := s.Delete(ctx, key); err != nil {
 			s.Fatal(err)
 		}
 		got = append(got, key)
@@ -159,7 +159,7 @@ func testPersist(s *suite) {
 	}
 	s.set("soon", &core.Entry{Value: []byte("v"), Expires: in(max(s.Resolution, 10*time.Millisecond))})
 	s.eventually(10*time.Second, "the entry has expired", func() bool {
-		_, err := s.Backend.Get(ctx, "soon")
+		_, err := s.Get(ctx, "soon")
 		return errors.Is(err, core.ErrNotFound)
 	})
 	var saved bytes.Buffer
@@ -167,7 +167,7 @@ func testPersist(s *suite) {
 		s.Fatalf("Persist = %d, %v, want %d", n, err, len(want))
 	}
 	for k := range want {
-		if _, err := s.Backend.Delete(ctx, k); err != nil {
+		if _, err := s.Delete(ctx, k); err != nil {
 			s.Fatal(err)
 		}
 	}
@@ -220,7 +220,7 @@ func testNotify(s *suite) {
 	s.set("deleted", value("v"))
 	s.set("replaced", value("v"))
 	s.set("replaced", value("w"))
-	if _, err := s.Backend.Delete(ctx, "deleted"); err != nil {
+	if _, err := s.Delete(ctx, "deleted"); err != nil {
 		s.Fatal(err)
 	}
 	if d, ok := s.Backend.(core.ExpiredDeleter); ok {

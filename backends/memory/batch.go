@@ -7,15 +7,15 @@ import (
 )
 
 // GetMany looks the keys up one after the other.
-func (b *Backend) GetMany(_ context.Context, keys []string, out []*core.Entry) error {
-	h := b.open.Load()
-	if h == nil {
-		return core.ErrClosed
-	}
+func (b *Backend) GetMany(ctx context.Context, keys []string, out []*core.Entry) error {
 	for i, key := range keys {
-		out[i], _ = h.get(key)
+		e, err := b.Get(ctx, key)
+		if missing(err) != nil {
+			return err
+		}
+		out[i] = e
 	}
-	return nil
+	return b.Ping(ctx)
 }
 
 // SetMany stores the entries one after the other.

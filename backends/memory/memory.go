@@ -4,6 +4,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -119,7 +120,7 @@ func New(o Options) (*Backend, error) {
 func weight(key string, e *core.Entry) int64 { return overhead + int64(len(key)) + int64(cap(e.Value)) }
 
 // Get returns the entry that was set, shared. It does not allocate.
-func (b *Backend) Get(_ context.Context, key string) (*core.Entry, error) {
+func (b *Backend) Get(ctx context.Context, key string) (*core.Entry, error) {
 	h := b.open.Load()
 	if h == nil {
 		return nil, core.ErrClosed
@@ -128,10 +129,16 @@ func (b *Backend) Get(_ context.Context, key string) (*core.Entry, error) {
 		if e, ok := h.otter.cache.GetIfPresent(key); ok {
 			return e, nil
 		}
-	} else if e, ok := h.store.get(key); ok {
+	} else if e, ok := h.get(key); ok {
 		return e, nil
 	}
-	return h.older(key)
+	if e := h.older(key); e != nil {
+		return e, nil
+	}
+	if b.open.Load() != h { // it may have been moved away
+		return b.Get(ctx, key)
+	}
+	return nil, core.ErrNotFound
 }
 
 // Set keeps the entry itself. One that is too large also drops what was there: it is no longer what was written.
@@ -231,18 +238,22 @@ func (b *Backend) SetIf(ctx context.Context, key string, e *core.Entry, cond cor
 	return err
 }
 
+// missing returns nil for a key that is not there, and other errors as they are.
+func missing(err error) error {
+	if errors.Is(err, core.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
 // Expire replaces the entry by a copy that ends at expires. The copy shares the value and its decoded form.
 func (b *Backend) Expire(ctx context.Context, key string, expires int64) (bool, error) {
-	h := b.open.Load()
-	if h == nil {
-		return false, core.ErrClosed
-	}
-	own, _, ok := h.peek(key)
-	if !ok {
-		return false, nil
+	own, _, err := b.peek(key)
+	if err != nil {
+		return false, missing(err)
 	}
 	found := false
-	_, err := b.Update(ctx, own, func(old *core.Entry) (*core.Entry, error) {
+	_, err = b.Update(ctx, own, func(old *core.Entry) (*core.Entry, error) {
 		if found = old != nil; !found || old.Expires == expires {
 			return old, nil
 		}

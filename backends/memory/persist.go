@@ -133,7 +133,7 @@ func (b *Backend) Restore(ctx context.Context, r io.Reader) (n int64, err error)
 	}
 	for _, p := range pairs {
 		added := false
-		h.store.compute(p.key, func(old *core.Entry) (*core.Entry, verdict) {
+		h.compute(p.key, func(old *core.Entry) (*core.Entry, verdict) {
 			if added = old == nil; !added {
 				return old, keep
 			}
@@ -263,7 +263,8 @@ func decodePair(body []byte) (p pair, err error) {
 	p.key = string(rest[:length])
 	p.entry = &core.Entry{
 		Expires: int64(binary.LittleEndian.Uint64(body)), Version: binary.LittleEndian.Uint64(body[8:]),
-		Flags: binary.LittleEndian.Uint32(body[16:]), Codec: body[20], Value: bytes.Clone(rest[length:]),
+		Flags: binary.LittleEndian.Uint32(body[16:]), Codec: body[20], Value: make([]byte, int64(len(rest))-length), // not a byte more, since that has its weight
 	}
+	copy(p.entry.Value, rest[length:])
 	return p, nil
 }

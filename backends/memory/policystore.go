@@ -350,12 +350,9 @@ func (s *policyStore) clear() {
 func (s *policyStore) ranked(list func(key string, e *core.Entry) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.drain()
 	r, ok := s.rule.(evict.Ranker)
 	if !ok {
-		return false
-	}
-	s.drain()
-	if r, ok = s.rule.(evict.Ranker); !ok { // it failed meanwhile
 		return false
 	}
 	ids, _ := r.Ranked()

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/edgecache/edgecache/core"
@@ -19,12 +20,12 @@ type opened struct {
 	most    int64 // Options.MaxBytes
 	before  int64 // what was evicted by older stores
 
-	retired atomic.Bool            // updates go to the newer one
-	prev    atomic.Pointer[opened] // nil but while entries are moved
+	retired *atomic.Bool // updates go to the newer one; shared by all that have this store
+	prev    *opened      // where entries may still be; nil if they all are here
 }
 
 func (o Options) openStore(n *notices) (h *opened, err error) {
-	h = &opened{options: o, most: o.MaxBytes}
+	h = &opened{options: o, most: o.MaxBytes, retired: new(atomic.Bool)}
 	if o.Policy == nil {
 		h.otter, err = newOtter(o, n)
 		h.store = h.otter
@@ -39,38 +40,38 @@ func (h *opened) tooLarge(key string, e *core.Entry) bool {
 	return weight(key, e) > h.options.MaxEntryBytes
 }
 
-// older returns the entry of a key that is not in the newer store.
-func (h *opened) older(key string) (*core.Entry, error) {
-	if p := h.prev.Load(); p != nil {
-		e, ok := p.store.get(key)
-		if !ok {
-			e, ok = h.store.get(key) // moved between the two looks
-		}
-		if ok {
-			return e, nil
-		}
+// older looks for a key that was not found in the newer store.
+func (h *opened) older(key string) *core.Entry {
+	if h.prev == nil {
+		return nil
 	}
-	return nil, core.ErrNotFound
+	return h.search(key)
 }
 
-func (h *opened) peek(key string) (own string, e *core.Entry, ok bool) {
-	if own, e, ok = h.store.peek(key); ok {
-		return own, e, true
+// search looks into the older store, and then once more into the newer one, waiting for a move of the key that is under way.
+func (h *opened) search(key string) *core.Entry {
+	if _, e, ok := h.prev.peek(key); ok {
+		return e
 	}
-	if p := h.prev.Load(); p != nil {
-		if own, e, ok = p.store.peek(key); !ok {
-			own, e, ok = h.store.peek(key)
-		}
-	}
-	return own, e, ok
+	return h.store.compute(key, func(old *core.Entry) (*core.Entry, verdict) { return old, keep })
 }
 
-func (h *opened) get(key string) (*core.Entry, bool) {
-	if e, ok := h.store.get(key); ok {
-		return e, true
+// peek returns the entry and the key that may be kept, or core.ErrNotFound. The policy learns nothing.
+func (b *Backend) peek(key string) (own string, e *core.Entry, err error) {
+	h := b.open.Load()
+	if h == nil {
+		return "", nil, core.ErrClosed
 	}
-	e, err := h.older(key)
-	return e, err == nil
+	if own, e, ok := h.peek(key); ok {
+		return own, e, nil
+	}
+	if e = h.older(key); e != nil {
+		return strings.Clone(key), e, nil
+	}
+	if b.open.Load() != h {
+		return b.peek(key)
+	}
+	return "", nil, core.ErrNotFound
 }
 
 func (h *opened) set(key string, e *core.Entry) {
@@ -85,17 +86,16 @@ func (h *opened) remove(key string) bool {
 
 // drop takes a key out of the older store.
 func (h *opened) drop(key string) bool {
-	p := h.prev.Load()
-	return p != nil && p.store.remove(key)
+	return h.prev != nil && h.prev.store.remove(key)
 }
 
 // pull takes the entry of a key that is not in the newer store from the older one, nil if there is none. It is called below
 // the lock of the key in the newer one.
 func (h *opened) pull(key string) *core.Entry {
-	if p := h.prev.Load(); p != nil {
-		return take(p.store, key)
+	if h.prev == nil {
+		return nil
 	}
-	return nil
+	return take(h.prev.store, key)
 }
 
 // figures counts what older stores evicted.
@@ -136,21 +136,24 @@ func (b *Backend) Reconfigure(o Options) error {
 		return err
 	}
 	h.before = old.figures().evictions
-	h.prev.Store(old)
+	h.prev = old
 	old.retired.Store(true)
 	b.open.Store(h)
 	h.move(old)
-	h.prev.Store(nil)
+	alone := *h // who has h goes on looking into the old store, where nothing is left
+	alone.prev = nil
+	b.open.Store(&alone)
 	old.store.close()
 	return nil
 }
 
 // resize changes the bounds of otter's store.
 func (b *Backend) resize(old *opened, o Options) {
-	h := &opened{store: old.store, otter: old.otter, options: o, most: o.MaxBytes, before: old.before}
+	h := *old
+	h.options, h.most = o, o.MaxBytes
 	h.otter.slack.Store(o.slack())
 	h.otter.cache.SetMaximum(uint64(o.MaxBytes))
-	b.open.Store(h)
+	b.open.Store(&h)
 }
 
 // move takes all entries over that are still in the old store.
@@ -178,6 +181,3 @@ func (h *opened) move(old *opened) {
 		})
 	}
 }
-
-// again reports whether h is not the store any more, so that what was written to it must be written once more.
-func (b *Backend) again(h *opened) bool { return b.open.Load() != h }

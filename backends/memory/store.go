@@ -10,9 +10,17 @@ import (
 // there. A key that writes is kept, one that reads is not. Entries given to it are not too large and have not expired.
 type store interface {
 	editor
+	sweeper
 	// keys are all, in no order. What comes or goes meanwhile may be there or not.
 	keys() iter.Seq[string]
 	clear()
+	figures() figures
+	// close ends what the store started and drops what it holds. Calls that still come do no harm.
+	close()
+}
+
+// sweeper is what a store does with many entries at once.
+type sweeper interface {
 	// ranked calls list for the entries in the order in which they would be evicted, until it returns false, and reports
 	// whether the policy knows that order. Eviction waits: list must be quick and must not call the store.
 	ranked(list func(key string, e *core.Entry) bool) (ok bool)
@@ -22,9 +30,6 @@ type store interface {
 	expired() int64
 	// settleAll has the policy told of all that was written, and returns how many entries it did not let stay.
 	settleAll() int64
-	figures() figures
-	// close ends what the store started and drops what it holds. Calls that still come do no harm.
-	close()
 }
 
 // editor is what a store does with one key.

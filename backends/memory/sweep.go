@@ -32,14 +32,8 @@ func (b *Backend) Notify(fn func(key string, e *core.Entry, cause core.Cause)) {
 
 // Peek returns the entry, and the policy does not learn of it.
 func (b *Backend) Peek(_ context.Context, key string) (*core.Entry, error) {
-	h := b.open.Load()
-	if h == nil {
-		return nil, core.ErrClosed
-	}
-	if _, e, ok := h.peek(key); ok {
-		return e, nil
-	}
-	return nil, core.ErrNotFound
+	_, e, err := b.peek(key)
+	return e, err
 }
 
 // Clear removes every key that begins with prefix, looking at all keys unless prefix is "".

@@ -27,6 +27,8 @@ var (
 	_ core.Clearer           = (*Backend)(nil)
 	_ core.Pinger            = (*Backend)(nil)
 	_ core.Sizer             = (*Backend)(nil)
+	_ core.RangeDeleter      = (*Backend)(nil)
+	_ core.Inspector         = (*Backend)(nil)
 )
 
 // New returns a Backend.
@@ -103,6 +105,14 @@ func (b *Backend) Scan(context.Context, uint64, string, string, int) ([]string, 
 
 // Clear succeeds.
 func (b *Backend) Clear(context.Context, string) error { return b.open() }
+
+// DeleteRange finds nothing.
+func (b *Backend) DeleteRange(context.Context, string, string) (int64, error) { return 0, b.open() }
+
+// Inspect says that there is nothing.
+func (b *Backend) Inspect(context.Context) (core.Info, error) {
+	return core.Info{Name: "Null"}, b.open()
+}
 
 // Ping succeeds.
 func (b *Backend) Ping(context.Context) error { return b.open() }

@@ -15,7 +15,9 @@ var (
 	_ Ranker = (*random)(nil)
 )
 
-func (p *fifo) Ranked() (ids iter.Seq[uint32], lastFirst bool) { return p.list.oldestFirst(p.at), false }
+func (p *fifo) Ranked() (ids iter.Seq[uint32], lastFirst bool) {
+	return p.list.oldestFirst(p.at), false
+}
 
 func (p *lru) Ranked() (ids iter.Seq[uint32], lastFirst bool) { return p.list.oldestFirst(p.at), false }
 
