@@ -30,6 +30,7 @@ type engine struct {
 	observers  []Observer   // those of table that ReplaceHooks replaces; guarded by tableMu
 	watchers   []Observer   // those that it does not; guarded by tableMu
 	listeners  []*Listening // guarded by tableMu
+	log        *commandLog  // nil: none
 	disabled   OpMask       // guarded by tableMu
 	keyHash    func(prefix, key string) uint64
 	counters   *counters
@@ -62,7 +63,7 @@ func New(o Options) (*Cache, error) {
 		namespaces: newNamespaces(), counters: newCounters(), keys: newKeyTable(), locks: newTurns(),
 		ttl: orElse(o.TTL, NoExpiry), jitter: o.Jitter, maxKey: orElse(o.MaxKey, 64<<10), maxValue: orElse(o.MaxValue, 512<<20),
 		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)), keyHash: o.KeyHash,
-		observers: slices.Clone(o.Observers), disabled: o.Disabled & AllOps,
+		observers: slices.Clone(o.Observers), disabled: o.Disabled & AllOps, log: newCommandLog(&o),
 	}
 	e.versions.at(time.Now())
 	e.loaders = newLoadTable()

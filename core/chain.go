@@ -41,17 +41,18 @@ type additions struct {
 	watchers  []Observer
 	listeners []*Listening
 	disabled  OpMask
+	log       *commandLog
 }
 
-func (e *engine) additions() additions { return additions{e.watchers, e.listeners, e.disabled} }
+func (e *engine) additions() additions { return additions{e.watchers, e.listeners, e.disabled, e.log} }
 
 func newTable(hooks []Hook, observers []Observer, more additions) (*table, error) {
 	t := &table{hooks: hooks, ops: more.disabled, disabled: more.disabled}
 	names := make(map[string]bool)
-	for i, h := range more.around(hooks) {
+	for _, h := range more.around(hooks) {
 		b := &bound{hook: h, spec: h.Spec()}
 		b.beforeSpan, b.afterSpan = "plugin before "+b.spec.Name, "plugin after "+b.spec.Name
-		if i < len(hooks) { // listeners have no names of their own
+		if !ours(h) {
 			if err := checkName("hook", b.spec.Name, names); err != nil {
 				return nil, err
 			}
@@ -84,9 +85,23 @@ func newTable(hooks []Hook, observers []Observer, more additions) (*table, error
 	return t, nil
 }
 
-// around returns the hooks with the listeners behind them: these hear of what comes to the tiers.
+// ours reports whether a hook is of this package, which has no name of its own.
+func ours(h Hook) bool {
+	switch h.(type) {
+	case *Listening, *commandLog:
+		return true
+	default:
+		return false
+	}
+}
+
+// around returns the hooks with the log before them and the listeners behind them: these hear of what comes to the tiers.
 func (a *additions) around(hooks []Hook) []Hook {
-	all := slices.Clone(hooks)
+	var all []Hook
+	if a.log != nil {
+		all = append(all, a.log)
+	}
+	all = append(all, hooks...)
 	for _, l := range a.listeners {
 		all = append(all, l)
 	}

@@ -38,6 +38,9 @@ type Options struct {
 	TracerProvider trace.TracerProvider
 	// MeterProvider receives the metrics. nil is none; Cache.Stats counts all the same.
 	MeterProvider metric.MeterProvider
+	// LogCommands has Logger receive every command at level debug, with its key and how long it took. It costs nothing where
+	// the logger is not enabled for that when the cache is made.
+	LogCommands bool
 	// Logger receives what goes wrong beside commands. nil discards it.
 	Logger *slog.Logger
 }

@@ -23,7 +23,8 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Serve the cache until SIGINT or SIGTERM, then finish what runs and end.
 
 Without flags everything is kept in memory and the built-in plugins hitratio, timing and keyrewrite are loaded. Every
-flag has an environment variable: EDGECACHE_MAX_MEMORY is --max-memory. SIGHUP reads the plugins' files again.`,
+flag has an environment variable: EDGECACHE_MAX_MEMORY is --max-memory. SIGHUP reads the plugins' files again, SIGUSR1
+saves the memory tier where --persist says.`,
 		Example: `  edgecache run
   edgecache run --redis redis://127.0.0.1:6379/0 --max-memory 1GiB
   edgecache run --plugin keyrewrite=rules.json --plugin ./mine.wasm --grant mine=kv,metrics`,
@@ -42,7 +43,10 @@ flag has an environment variable: EDGECACHE_MAX_MEMORY is --max-memory. SIGHUP r
 		reload := make(chan os.Signal, 1)
 		signal.Notify(reload, syscall.SIGHUP)
 		defer signal.Stop(reload)
-		return serve(ctx, stop, reload, settings, logger)
+		save := make(chan os.Signal, 1)
+		signal.Notify(save, syscall.SIGUSR1)
+		defer signal.Stop(save)
+		return serve(ctx, stop, asked{reload, save}, settings, logger)
 	}
 	return cmd
 }
@@ -60,9 +64,12 @@ func (a *app) limitMemory(tier int64) {
 // stopTimeout bounds how long a stop waits for the commands, events and spans that are under way.
 const stopTimeout = 10 * time.Second
 
-// serve runs the cache until ctx ends or a frontend fails, and reloads the plugins whenever something comes from reload. A
-// second signal, after forget, ends the process at once.
-func serve(ctx context.Context, forget func(), reload <-chan os.Signal, settings *config.Run, logger *slog.Logger) error {
+// asked are signals that ask for something while the server goes on.
+type asked struct{ reload, save <-chan os.Signal }
+
+// serve runs the cache until ctx ends or a frontend fails, and reloads the plugins and saves the memory tier whenever that is
+// asked for. A second signal, after forget, ends the process at once.
+func serve(ctx context.Context, forget func(), asked asked, settings *config.Run, logger *slog.Logger) error {
 	started := time.Now()
 	s, err := wire(ctx, settings, logger)
 	if err != nil {
@@ -72,8 +79,10 @@ func serve(ctx context.Context, forget func(), reload <-chan os.Signal, settings
 	logger.LogAttrs(ctx, slog.LevelInfo, "ready", append(s.describe(), slog.Duration("after", time.Since(started)))...)
 	for waiting := true; waiting; {
 		select {
-		case <-reload:
+		case <-asked.reload:
 			s.reload(ctx)
+		case <-asked.save:
+			s.saveNow(ctx)
 		case <-ctx.Done():
 			waiting = false
 		case err = <-failed:

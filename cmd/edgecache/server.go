@@ -57,7 +57,7 @@ func (s *server) stop(ctx context.Context) error {
 		errs = append(errs, s.plugins.Close(ctx))
 	}
 	if s.cache != nil {
-		errs = append(errs, s.cache.Close())
+		errs = append(errs, s.save(context.WithoutCancel(ctx)), s.cache.Close())
 	}
 	if s.shadow != nil {
 		errs = append(errs, s.shadow.Close())

@@ -43,6 +43,7 @@ type server struct {
 	respAddr  net.Listener
 	adminAddr net.Listener
 
+	saves    bool // stop saves the memory tier
 	stopping atomic.Bool
 }
 
@@ -52,7 +53,7 @@ func wire(ctx context.Context, settings *config.Run, logger *slog.Logger) (*serv
 	s := &server{settings: settings, logger: logger, started: time.Now()}
 	logClients(logger)
 	for _, part := range []func(context.Context) error{
-		s.listen, s.wireTelemetry, s.wireHost, s.wireCache, s.wirePlugins, s.wireMetrics, s.wireCaptures, s.wireRESP, s.wireAdmin,
+		s.listen, s.wireTelemetry, s.wireHost, s.wireCache, s.wirePersist, s.wirePlugins, s.wireMetrics, s.wireCaptures, s.wireRESP, s.wireAdmin,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, errors.Join(err, s.stop(context.WithoutCancel(ctx)))
@@ -111,7 +112,7 @@ func (s *server) wireCache(ctx context.Context) error {
 	s.tiers = tiers
 	o := core.Options{
 		Tiers: tiers, TracerProvider: s.telemetry.TracerProvider(), MeterProvider: s.telemetry.MeterProvider(), Logger: s.logger,
-		KeyHash: keyHash(s.settings.CaptureSalt),
+		KeyHash: keyHash(s.settings.CaptureSalt), LogCommands: true, // at level debug
 	}
 	var reads readCount
 	if s.shadow, err = newShadow(s.settings, policy, reads.read); err == nil {

@@ -124,6 +124,7 @@ func House() []Rule {
 			Path: "cmd/edgecache", Files: []string{"trace_capture.go"}, Ours: []string{"frontends/admin", "internal/config", "observers/capture"}, HTTP: true,
 			Others: []string{"github.com/spf13/cobra"},
 		},
+		{Path: "cmd/edgecache", Files: []string{"persist.go"}, Ours: []string{"internal/atomicfile"}},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,

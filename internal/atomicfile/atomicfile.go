@@ -4,6 +4,7 @@ package atomicfile
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,6 +22,16 @@ func Write(f File) (err error) {
 	staged, err := stage(f, false)
 	if err == nil {
 		err = move(staged, f.Path)
+	}
+	return err
+}
+
+// Stream writes a file of what write writes, without holding it in memory, and waits until that is on the disk. It takes its
+// place if write returns nil.
+func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	staged, err := stageFrom(path, mode, true, write)
+	if err == nil {
+		err = move(staged, path)
 	}
 	return err
 }
@@ -47,13 +58,19 @@ func WriteAll(files ...File) error {
 
 // stage writes a file's content to a temporary file in its folder and returns the name of that.
 func stage(f File, wait bool) (string, error) {
-	file, err := os.CreateTemp(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".*")
+	return stageFrom(f.Path, f.Mode, wait, func(w io.Writer) error {
+		_, err := w.Write(f.Data)
+		return err
+	})
+}
+
+func stageFrom(path string, mode fs.FileMode, wait bool, write func(io.Writer) error) (string, error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return "", err
 	}
-	_, err = file.Write(f.Data)
-	err = errors.Join(err, file.Chmod(f.Mode))
-	if wait {
+	err = errors.Join(write(file), file.Chmod(mode))
+	if wait && err == nil {
 		err = errors.Join(err, file.Sync())
 	}
 	if err = errors.Join(err, file.Close()); err != nil {

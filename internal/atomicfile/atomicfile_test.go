@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -29,6 +30,31 @@ func content(t *testing.T, dir string) map[string]string {
 		all[e.Name()] = string(b)
 	}
 	return all
+}
+
+func TestStream(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	full := errors.New("no room")
+	for _, tt := range []struct {
+		write func(io.Writer) error
+		err   error
+		want  string
+	}{
+		{func(w io.Writer) error { _, err := io.WriteString(w, "one"); return err }, nil, "one"},
+		{func(w io.Writer) error { _, _ = io.WriteString(w, "two"); return full }, full, "one"},
+		{func(io.Writer) error { return nil }, nil, ""},
+	} {
+		if err := Stream(path, 0o640, tt.write); !errors.Is(err, tt.err) {
+			t.Errorf("Stream = %v, want %v", err, tt.err)
+		}
+		if got := content(t, dir); !maps.Equal(got, map[string]string{"file": tt.want}) {
+			t.Errorf("there is %q, want %q", got, tt.want)
+		}
+	}
+	if err := Stream(filepath.Join(dir, "absent", "file"), 0o640, func(io.Writer) error { return nil }); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in no folder: %v", err)
+	}
 }
 
 func TestWrite(t *testing.T) {

@@ -28,6 +28,8 @@ type Run struct {
 	// Policy is what the memory tier evicts by: the name of a policy or the path of a .wasm file, and behind a colon
 	// parameters. It is checked where it is made.
 	Policy string
+	// Persist is the file that the memory tier is saved to and read from, "" for none.
+	Persist string
 	// Redis is the URL of the remote tier, "" for none; Memcached its servers, none for none. At most one is given.
 	Redis     string
 	Memcached []string
@@ -105,6 +107,7 @@ func (r *Run) Bind(fs *pflag.FlagSet) {
 	BindPassword(fs, &r.Password, "`password` that Redis clients must give; without one only those on this machine are let in")
 	bind(fs, "max-memory", "most `bytes` that the memory tier holds, keys and values counted", &r.MaxMemory, parseSize, formatSize)
 	bind(fs, "policy", "`policy` that chooses what leaves a full memory tier, `name[:param=value,...]`: tinylfu, or one that \"edgecache sim\" knows, such as lru, sieve, s3fifo or slru:segments=2, but for those that know the future; or the path of a .wasm file with one", &r.Policy, parsePolicy, text)
+	bind(fs, "persist", "`file` that the memory tier is saved to at the end and on SIGUSR1, and read from at the start; not with a tier behind it, which keeps everything itself", &r.Persist, parseAny, text)
 	bind(fs, "redis", "`URL` of a Redis behind the memory tier: redis://[user:password@]host:port/db, rediss:// for TLS, redis+cluster:// or redis+sentinel://", &r.Redis, parseRedis, text)
 	bind(fs, "memcached", "memcached servers behind the memory tier: `host:port`,host:port,...", &r.Memcached, parseServers, joined)
 	bind(fs, "l1-ttl", "longest `time` that the memory tier keeps its copy of a remote entry; 0 is as long as the entry lives", &r.L1TTL, parseTTL, time.Duration.String)
@@ -162,6 +165,8 @@ func (r *Run) Validate() error {
 	switch {
 	case r.Redis != "" && len(r.Memcached) > 0:
 		return errors.New("--redis and --memcached are both set: there is one remote tier: leave one of them out")
+	case r.Persist != "" && (r.Redis != "" || len(r.Memcached) > 0):
+		return errors.New("--persist stands beside --redis or --memcached: the memory tier then has copies only, which may be out of date when they come back: leave --persist out")
 	case r.NoPlugins && len(r.Plugins) > 0:
 		return errors.New("--no-plugins and --plugin are both set: leave one of them out")
 	case r.NoPlugins && len(r.Grants) > 0:
