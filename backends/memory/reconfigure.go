@@ -53,7 +53,7 @@ func (h *opened) search(key string) *core.Entry {
 	if _, e, ok := h.prev.peek(key); ok {
 		return e
 	}
-	return h.store.compute(key, func(old *core.Entry) (*core.Entry, verdict) { return old, keep })
+	return h.compute(key, func(old *core.Entry) (*core.Entry, verdict) { return old, keep })
 }
 
 // peek returns the entry and the key that may be kept, or core.ErrNotFound. The policy learns nothing.
@@ -143,7 +143,7 @@ func (b *Backend) Reconfigure(o Options) error {
 	alone := *h // who has h goes on looking into the old store, where nothing is left
 	alone.prev = nil
 	b.open.Store(&alone)
-	old.store.close()
+	old.close()
 	return nil
 }
 
@@ -172,7 +172,7 @@ func (h *opened) move(old *opened) {
 		slices.Reverse(keys)
 	}
 	for _, key := range keys {
-		h.store.compute(key, func(now *core.Entry) (*core.Entry, verdict) {
+		h.compute(key, func(now *core.Entry) (*core.Entry, verdict) {
 			e := take(old.store, key)
 			if now != nil || e == nil || h.tooLarge(key, e) {
 				return now, keep
