@@ -87,7 +87,7 @@ func (t *tier) inspect(ctx context.Context) (Info, error) {
 }
 
 // mostPops bounds how often Pop tries where others take what it has chosen.
-const mostPops = 64
+const mostPops = 1 << 16
 
 // Pop deletes and returns the entry of this namespace that the policy of the farthest tier would evict next. It returns
 // ErrNotFound if there is none, and ErrUnsupported where the store or its policy can't tell. No entry is popped twice. Hooks
@@ -155,7 +155,7 @@ func (e *engine) peek(ctx context.Context, cmd *Command, res *Result) error {
 		entry, err := t.peek(ctx, key)
 		switch {
 		case err == nil:
-			res.Item = Item{Outcome: OutcomeHit, Tier: t.number, Entry: entry}
+			res.Item = found(entry, t.number)
 			return nil
 		case !errors.Is(err, ErrNotFound) && (len(e.tiers) == 1 || !tierFailed(err)):
 			return t.wrap(err)
@@ -165,11 +165,10 @@ func (e *engine) peek(ctx context.Context, cmd *Command, res *Result) error {
 }
 
 func (t *tier) peek(ctx context.Context, key string) (e *Entry, err error) {
-	p, ok := t.Backend.(Peeker)
-	if !ok {
+	if t.peeker == nil {
 		return t.get(ctx, key)
 	}
-	err = t.call(ctx, OpGet, func(ctx context.Context) (err error) { e, err = p.Peek(ctx, key); return err })
+	err = t.call(ctx, OpGet, func(ctx context.Context) (err error) { e, err = t.peeker.Peek(ctx, key); return err })
 	return e, err
 }
 

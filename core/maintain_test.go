@@ -272,6 +272,25 @@ func TestPeek(t *testing.T) {
 	}
 }
 
+// TestExistsLeavesNoTrace has neither the policy nor the counts of lookups learn of Exists and TTL.
+func TestExistsLeavesNoTrace(t *testing.T) {
+	c := newCache(t, withPolicy(t, "lru"))
+	fillKeys(t, c, "old", "new")
+	before := c.Stats()
+	if found, err := c.Exists(t.Context(), "old"); !found || err != nil {
+		t.Errorf("Exists = %v, %v", found, err)
+	}
+	if ttl, err := c.TTL(t.Context(), "old"); ttl != core.NoExpiry || err != nil {
+		t.Errorf("TTL = %v, %v", ttl, err)
+	}
+	if s := c.Stats(); s.Hits != before.Hits || s.Misses != before.Misses || s.Tiers[0].Hits != before.Tiers[0].Hits {
+		t.Errorf("it counted: %+v", s.Tiers[0])
+	}
+	if key, _, err := c.Pop(t.Context()); key != "old" || err != nil {
+		t.Errorf("Pop = %q, %v: it was taken for a use", key, err)
+	}
+}
+
 func TestInspect(t *testing.T) {
 	c := newCache(t, twoTiers(t, newMemory(t)))
 	fillKeys(t, c, "a", "b")

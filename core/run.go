@@ -218,7 +218,7 @@ func (e *engine) exists(ctx context.Context, cmd *Command, res *Result) error {
 		return err
 	}
 	if e.near != nil && len(e.tiers) > 1 {
-		if entry, err := e.near.Get(ctx, key); err == nil {
+		if entry, err := e.tiers[0].peek(ctx, key); err == nil {
 			res.Item = found(entry, 1)
 			res.Entry = nil
 			return nil

@@ -30,6 +30,7 @@ type tier struct {
 	scanner     Scanner
 	clearer     Clearer
 	ranges      RangeDeleter
+	peeker      Peeker
 
 	tracer    trace.Tracer // nil: no spans
 	spanStart []trace.SpanStartOption
@@ -53,6 +54,7 @@ func newTier(t Tier, number int) *tier {
 	w.scanner, _ = t.Backend.(Scanner)
 	w.clearer, _ = t.Backend.(Clearer)
 	w.ranges, _ = t.Backend.(RangeDeleter)
+	w.peeker, _ = t.Backend.(Peeker)
 	return w
 }
 
@@ -146,11 +148,19 @@ func (t *tier) expiry(ctx context.Context, key string) (expires int64, err error
 			expires, err = t.expiries.Expiry(ctx, key)
 			return err
 		}
-		e, err := t.Backend.Get(ctx, key)
-		if err == nil {
-			expires = e.Expires
+		read := t.Backend.Get
+		if t.peeker != nil {
+			read = t.peeker.Peek
 		}
-		return err
+		e, err := read(ctx, key)
+		switch {
+		case err != nil:
+			return err
+		case e.absent():
+			return ErrNotFound
+		}
+		expires = e.Expires
+		return nil
 	})
 	return expires, err
 }
