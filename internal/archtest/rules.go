@@ -65,6 +65,7 @@ func House() []Rule {
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},
 		{Path: "backends/internal/keyscan", Ours: []string{"core"}},
+		{Path: "backends/file", Ours: []string{"core", "backends/internal/keyscan"}},
 		{Path: "backends/memory", Ours: []string{"core", "core/evict", "backends/internal/keyscan"}, Others: []string{"github.com/maypok86/otter/v2/..."}},
 		{Path: "backends/redis", Ours: []string{"core", "core/codec"}, Others: with(goRedis, xxhash)},
 		{
