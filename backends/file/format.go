@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"github.com/edgecache/edgecache/core"
 )
@@ -135,7 +136,7 @@ func decode(key string, data []byte) (*core.Entry, error) {
 		return nil, damaged("wrong checksum of the value")
 	}
 	return &core.Entry{
-		Value: value[:len(value):len(value)], Expires: h.expires,
+		Value: slices.Clip(value), Expires: h.expires,
 		Version: binary.LittleEndian.Uint64(data[offVersion:]),
 		Flags:   binary.LittleEndian.Uint32(data[offFlags:]),
 		Codec:   data[offCodec],

@@ -207,7 +207,7 @@ func (h expiring) Swap(i, j int) {
 
 // Push is heap.Interface's.
 func (h *expiring) Push(x any) {
-	it := x.(*item) //nolint:errcheck // only items are pushed
+	it := x.(*item)
 	it.at = len(*h)
 	*h = append(*h, it)
 }

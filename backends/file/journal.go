@@ -108,7 +108,7 @@ type journal struct {
 
 	mu      sync.Mutex
 	file    *os.File // nil while there is none
-	size    int64    // where the next record goes: one that was written in part is written over
+	size    int64    // where the next record goes
 	records int64
 	lost    bool // a record could not be written
 	failed  bool // it could not be rewritten
@@ -148,7 +148,7 @@ func (j *journal) append(r record) error {
 	}
 	if _, err := j.file.WriteAt(j.buf, j.size); err != nil {
 		j.lost = true
-		return err
+		return errors.Join(err, j.file.Truncate(j.size))
 	}
 	j.size += int64(len(j.buf))
 	j.records++

@@ -29,7 +29,7 @@ func (b *Backend) update(key string, fn func(old *core.Entry) (*core.Entry, erro
 	mu := b.stripe(n)
 	mu.Lock()
 	defer mu.Unlock() // also where fn panics
-	_, old, err := b.current(n, key)
+	old, err := b.current(n, key)
 	if err != nil {
 		return nil, err
 	}
