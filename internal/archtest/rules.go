@@ -72,6 +72,7 @@ func House() []Rule {
 			Path: "backends/memcached", Ours: []string{"core", "core/codec", "backends/internal/keyscan"},
 			Others: with("github.com/bradfitz/gomemcache/memcache", xxhash),
 		},
+		{Path: "backends/sqlite", Ours: []string{"core", "core/codec", "backends/internal/keyscan"}, Others: []string{"modernc.org/sqlite"}},
 		{Path: "backends/*", Ours: []string{"core", "core/codec"}, Others: otel},
 		{Path: "observers/capture", Ours: []string{"bench/trace", "core"}, Others: []string{xxhash}},
 		{Path: "frontends/admin", Ours: []string{"core"}, HTTP: true},
