@@ -58,7 +58,7 @@ func (b *Backend) commitTo(db *database, fn func(*tx) error) (err error) {
 	batch := b.writes.take()
 	t := &tx{conn: db.writer, b: b, now: time.Now(), entries: b.entries.Load(), buf: b.buf}
 	err = errPanic
-	defer func() { b.writes.settle(b.fail(err)) }()
+	defer func() { b.writes.settle(b.fail(err), codeOf(err) != codeFull) }()
 	err = db.writer.transact(func() error {
 		if err := t.apply(batch); err != nil {
 			return err
@@ -78,6 +78,9 @@ func (b *Backend) commitTo(db *database, fn func(*tx) error) (err error) {
 		b.evictions.Add(t.evicted)
 		b.over.Store(t.over(0))
 		b.announce(t.removed)
+	}
+	if codeOf(err) == codeFull {
+		_, _ = db.writer.first(3, "PRAGMA wal_checkpoint(TRUNCATE)") // the log may have space to give back
 	}
 	return err
 }

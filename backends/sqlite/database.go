@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +40,10 @@ func schema() []string {
 	}
 }
 
-// Why a file is refused, which is then left as it is.
+// Why a file is refused, which is then left as it is; but errSchema is damage.
 var (
 	errForeign = errors.New("the file is another program's, name another one")
+	errSchema  = errors.New("the tables of the file are not as they were made")
 	errNewer   = errors.New("the file is of a newer version of edgecache, use that one or name another file")
 )
 
@@ -51,6 +54,9 @@ type database struct {
 	writing chan struct{}
 	writer  *conn      // who has the token in writing
 	readers chan *conn // nil in memory, where the writer reads
+
+	entries int64 // how many there were when it was opened
+	version int64 // PRAGMA data_version then
 }
 
 // openDatabase opens the file, which it makes where there is none. One that is damaged it puts aside first.
@@ -62,7 +68,7 @@ func openDatabase(o *Options) (*database, error) {
 		return nil, err
 	}
 	db, err := openFile(o)
-	if isCorrupt(err) && isOurs(o.Path) {
+	if isDamaged(o.Path, err) {
 		if err := setAside(o, err); err != nil {
 			return nil, err
 		}
@@ -92,6 +98,7 @@ func prepareFile(path string) error {
 	return f.Close()
 }
 
+// openFile opens the connections. It counts the entries, for which SQLite reads all keys.
 func openFile(o *Options) (_ *database, err error) {
 	db := &database{path: o.Path, writing: make(chan struct{}, 1)}
 	defer func() {
@@ -105,39 +112,50 @@ func openFile(o *Options) (_ *database, err error) {
 	if err := db.writer.setUp(o); err != nil {
 		return nil, err
 	}
+	if db.entries, err = db.writer.number("SELECT count(*) FROM entries"); err != nil {
+		return nil, err
+	}
+	if db.version, err = db.writer.number("PRAGMA data_version"); err != nil {
+		return nil, err
+	}
 	if o.Path == Memory {
 		return db, nil
 	}
 	if db.info, err = os.Stat(o.Path); err != nil {
 		return nil, err
 	}
+	return db, db.dialReaders(o)
+}
+
+func (db *database) dialReaders(o *Options) error {
 	n := min(max(runtime.GOMAXPROCS(0), 2), maxReaders)
 	db.readers = make(chan *conn, n)
 	for range n {
 		c, err := dial(o.Path)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		db.readers <- c
 		if err := c.configure(o); err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := c.exec("PRAGMA query_only = ON"); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return db, nil
+	return nil
 }
 
 // configure sets what holds for one connection.
 func (c *conn) configure(o *Options) error {
+	logPages := min(max(o.MaxBytes/pageSize/8, minLogPages), maxLogPages)
 	for _, pragma := range []string{
 		fmt.Sprintf("PRAGMA busy_timeout = %d", busyTimeout.Milliseconds()),
 		"PRAGMA trusted_schema = OFF",
 		"PRAGMA cell_size_check = ON",
 		"PRAGMA synchronous = " + o.Sync.String(),
-		fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", walPages),
-		fmt.Sprintf("PRAGMA journal_size_limit = %d", 2*walPages*pageSize),
+		fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", logPages),
+		fmt.Sprintf("PRAGMA journal_size_limit = %d", 2*logPages*pageSize),
 	} {
 		if err := c.each(1, func() error { return nil }, pragma); err != nil {
 			return err
@@ -161,11 +179,14 @@ func (c *conn) setUp(o *Options) error {
 		return fmt.Errorf("%w: the journal's mode is %v, not wal: use a local file system", core.ErrUnsupported, mode)
 	}
 	return c.transact(func() error { // nobody else makes it meanwhile; and the file can be written
-		fresh, err := c.isNew()
-		if err != nil || !fresh {
+		queries := schema()
+		switch fresh, err := c.isNew(); {
+		case err != nil:
 			return err
+		case !fresh:
+			queries = queries[len(queries)-1:]
 		}
-		for _, query := range schema() {
+		for _, query := range queries {
 			if _, err := c.exec(query); err != nil {
 				return err
 			}
@@ -195,7 +216,23 @@ func (c *conn) isNew() (bool, error) {
 	case version != schemaVersion:
 		return false, errNewer
 	}
-	return false, nil
+	return false, c.checkSchema()
+}
+
+// checkSchema compares the tables with those that were made: every statement rests on them.
+func (c *conn) checkSchema() error {
+	var found []string
+	if err := c.each(1, func() error {
+		sql, _ := c.row[0].(string)
+		found = append(found, sql)
+		return nil
+	}, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid"); err != nil {
+		return err
+	}
+	if want := schema()[:2]; !slices.Equal(found, want) {
+		return fmt.Errorf("%w: %.200q", errSchema, found)
+	}
+	return nil
 }
 
 // reader takes a connection that reads. release must follow.
@@ -249,22 +286,33 @@ func (db *database) close() error {
 	return db.writer.Close()
 }
 
-// isOurs reports whether a file that the engine does not understand has the marks of one of ours: it is not renamed else.
-// It must not be called while the engine has the file open: closing it gives up the process's locks.
-func isOurs(path string) bool {
-	const magic = "SQLite format 3\x00"
+// isDamaged reports whether opening failed because the file is one of ours and damaged: no other is renamed. It must not be
+// called while the engine has the file open: closing it gives up the process's locks.
+func isDamaged(path string, err error) bool {
+	const (
+		magic         = "SQLite format 3\x00"
+		writeVersion  = 18 // above 2 the engine takes the file for read-only
+		applicationAt = 68
+	)
+	readOnly := codeOf(err) == codeReadOnly
+	if !isCorrupt(err) && !readOnly {
+		return false
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false
 	}
 	defer f.Close() //nolint:errcheck // read only
-	var header [100]byte
-	n, _ := f.Read(header[:])
-	head := string(header[:n])
-	if n < len(header) {
-		return n > 0 && strings.HasPrefix(head, magic[:min(n, len(magic))])
+	header := make([]byte, 100)
+	n, _ := io.ReadFull(f, header)
+	header = header[:n]
+	switch {
+	case n < cap(header):
+		return n > 0 && strings.HasPrefix(string(header), magic[:min(n, len(magic))])
+	case readOnly && header[writeVersion] <= 2:
+		return false
 	}
-	return binary.BigEndian.Uint32(header[68:]) == applicationID || strings.Trim(head, "\x00") == ""
+	return binary.BigEndian.Uint32(header[applicationAt:]) == applicationID || strings.Trim(string(header), "\x00") == ""
 }
 
 // setAside renames a damaged file, its log first: a log must never meet a file that it is not of.

@@ -24,8 +24,7 @@ const (
 
 // codeOf returns the primary result code of an error of the engine, 0 of any other.
 func codeOf(err error) int {
-	var e *engine.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*engine.Error](err); ok {
 		return e.Code() & 0xff
 	}
 	return 0
@@ -34,7 +33,7 @@ func codeOf(err error) int {
 // isCorrupt reports whether the engine can't make sense of the file.
 func isCorrupt(err error) bool {
 	code := codeOf(err)
-	return code == codeCorrupt || code == codeNotADB
+	return code == codeCorrupt || code == codeNotADB || errors.Is(err, errSchema)
 }
 
 // fault is a failure that the core has a name for: the error that callers branch on, the file, and the cause.
@@ -69,9 +68,8 @@ func advice(err error) string {
 
 // fail turns an error of the engine into one of the core's. The core's own and those of contexts stay as they are.
 func (b *Backend) fail(err error) error {
-	var known *fault
-	switch {
-	case err == nil, errors.As(err, &known),
+	switch _, known := errors.AsType[*fault](err); {
+	case err == nil, known,
 		errors.Is(err, core.ErrNotFound), errors.Is(err, core.ErrClosed),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err

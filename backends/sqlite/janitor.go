@@ -54,16 +54,14 @@ func (b *Backend) DeleteExpired(ctx context.Context) (int64, error) {
 
 // Evict deletes what has expired and what is beyond the bounds.
 func (b *Backend) Evict(ctx context.Context) (int64, error) {
-	expired, err := b.DeleteExpired(ctx)
-	if err != nil {
-		return expired, err
-	}
-	pruned, err := b.repeat(ctx, func(t *tx) (int64, bool, error) {
+	return b.repeat(ctx, func(t *tx) (int64, bool, error) {
 		before := t.entries
-		err := t.prune()
-		return before - t.entries, t.over(0) && t.entries > 0, err
+		expired, err := t.expire(slice)
+		if err == nil {
+			err = t.prune()
+		}
+		return before - t.entries, expired == slice || t.over(0) && t.entries > 0, err
 	})
-	return expired + pruned, err
 }
 
 // repeat runs fn in transactions, between which others come through, until there is no more to do, and adds up what it

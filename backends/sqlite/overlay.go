@@ -45,7 +45,7 @@ func (b *batch) get(key string) (*core.Entry, bool) {
 }
 
 // overlay is what was written and is not in the database yet: readers look here first. One batch fills while another one
-// is committed. A commit that fails gives its writes back, so that nothing older shows through.
+// is committed. A commit that fails gives its keys back, so that nothing older shows through.
 type overlay struct {
 	size int // how many writes fill a batch
 
@@ -105,17 +105,22 @@ func (o *overlay) take() *batch {
 	return o.committing
 }
 
-// settle ends a commit. What was not committed is to be committed with the next batch, unless that knows better.
-func (o *overlay) settle(err error) {
+// settle ends a commit. Where it failed, its keys are to be written with the next batch, unless that knows better: with what
+// was set if keep says so, else without, since a batch that has no room now may never have any.
+func (o *overlay) settle(err error, keep bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	b := o.committing
 	o.committing = nil
 	if err != nil && !o.next.forget {
 		for key, e := range b.entries {
-			if _, newer := o.next.entries[key]; !newer {
-				o.next.put(key, e)
+			if _, newer := o.next.entries[key]; newer {
+				continue
 			}
+			if !keep {
+				e = nil
+			}
+			o.next.put(key, e)
 		}
 		o.next.forget = b.forget
 	}

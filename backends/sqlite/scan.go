@@ -167,6 +167,6 @@ func (b *Backend) shrink(ctx context.Context) {
 		return err
 	})
 	if err != nil {
-		b.opts.Logger.Debug("sqlite: the file keeps its size", slog.String("path", b.opts.Path), slog.Any("error", err))
+		b.opts.Logger.DebugContext(ctx, "sqlite: the file keeps its size", slog.String("path", b.opts.Path), slog.Any("error", err))
 	}
 }

@@ -9,7 +9,8 @@
 // Each value is stored in the envelope of package codec, which proves that it is what was written under its key: damage is
 // read as a miss. Where SQLite itself finds the file damaged, it is renamed to NAME.corrupt-TIME, and the cache goes on
 // with an empty one. Where writes fail, for want of space say, Set returns core.ErrUnavailable, the key it names reads as
-// absent, and everything else goes on being read; once a second the database is tried again.
+// absent, and everything else goes on being read; once a second the database is tried again. Values that were set and find
+// no space on the disk are lost.
 //
 // Reads never write. A janitor deletes what has expired, in slices. Beyond its bounds the database loses first what has
 // expired, then what came first; but entries that were read or written again since get a second chance, as in CLOCK
@@ -64,7 +65,8 @@ type Options struct {
 	// Path is the file. It is made, for this user alone and with its directory, where it is not there. SQLite keeps two
 	// more beside it, Path-wal and Path-shm. Required; Memory needs no file.
 	Path string
-	// MaxBytes bounds the pages of the file that are in use; its log takes some megabytes more. An entry may have a
+	// MaxBytes bounds the pages of the file that are in use; its log takes an eighth more,
+	// 8 MiB at most, for a while twice that. An entry may have a
 	// quarter of it (core.ErrTooLarge). 0 means 1 GiB, the least is 256 KiB.
 	MaxBytes int64
 	// MaxEntries bounds the number of entries. 0 means that only MaxBytes does.
@@ -93,15 +95,17 @@ const (
 	busyTimeout = 5 * time.Second
 	// maxReaders bounds the connections that read; each has a cache of 2 MB.
 	maxReaders = 8
-	// pageSize is SQLite's own default; walPages is when the log is moved into the file.
+	// pageSize is SQLite's own default.
 	pageSize = 4096
-	walPages = 2000
+	// The log is moved into the file when it has an eighth of MaxBytes, but between these.
+	minLogPages = 100
+	maxLogPages = 2000
 )
 
 func (o Options) withDefaults() (Options, error) {
 	switch {
 	case o.Path == "":
-		return o, errors.New("sqlite: Path is empty, name a file or " + Memory)
+		return o, errors.New("sqlite: no Path, name a file")
 	case o.MaxBytes != 0 && o.MaxBytes < minMaxBytes:
 		return o, fmt.Errorf("sqlite: MaxBytes %d must be %d at least", o.MaxBytes, minMaxBytes)
 	case o.MaxEntries < 0 || o.BatchSize < 0:
@@ -200,22 +204,14 @@ func New(o Options) (*Backend, error) {
 	return b, nil
 }
 
-// open opens the file and counts what is in it. The caller holds life.
+// open opens the file. The caller holds life.
 func (b *Backend) open() error {
 	db, err := openDatabase(&b.opts)
 	if err != nil {
 		return err
 	}
-	n, err := db.writer.number("SELECT count(*) FROM entries")
-	if err == nil {
-		b.version, err = db.writer.number("PRAGMA data_version")
-	}
-	if err != nil {
-		_ = db.close() // the first error is the one to report
-		return err
-	}
-	b.db = db
-	b.entries.Store(n)
+	b.db, b.version = db, db.version
+	b.entries.Store(db.entries)
 	b.over.Store(true) // the next commit looks
 	return nil
 }

@@ -56,14 +56,13 @@ func (b *Backend) put(ctx context.Context, key string, e *core.Entry) (*batch, e
 			return nil, err
 		}
 		batch, full, wait, err := b.writes.put(key, e)
-		if full {
-			signal(b.full)
-		}
 		if err != nil {
 			return nil, err
 		}
+		if signal(b.dirty); full {
+			signal(b.full)
+		}
 		if batch != nil {
-			signal(b.dirty)
 			return batch, nil
 		}
 		select {
@@ -154,17 +153,14 @@ func (b *Backend) Update(
 		if old != nil && old.Expired(t.now) {
 			old = nil
 		}
-		now, refused = fn(old)
+		if now, refused = fn(old); refused == nil && now != nil && now != old {
+			refused = b.tooLarge(key, now)
+		}
 		switch {
 		case refused != nil || now == old:
-			return nil
+			return nil //nolint:nilerr // refused is fn's: the transaction is whole
 		case now == nil || now.Expired(time.Now()):
 			now = nil
-			_, err = t.delete(key)
-			return err
-		}
-		if refused = b.tooLarge(key, now); refused != nil {
-			return nil
 		}
 		return t.store(key, now)
 	})
