@@ -13,7 +13,7 @@ import (
 )
 
 // conn is one connection to the database with its prepared statements. It is used by one goroutine at a time. It stands
-// on the driver itself: database/sql adds half as much again to a read of some microseconds.
+// on the driver itself, without the pool of database/sql (docs/RATIONALE.md).
 type conn struct {
 	driver.Conn
 	stmts map[string]*stmt

@@ -11,7 +11,8 @@ import (
 	"github.com/edgecache/edgecache/core"
 )
 
-func soon() int64 { return time.Now().Add(20 * time.Millisecond).UnixNano() }
+// soon is an expiry to wait for, when all that has it is committed.
+func soon() int64 { return time.Now().Add(400 * time.Millisecond).UnixNano() }
 
 func has(t testing.TB, b *Backend, key string) bool {
 	t.Helper()
