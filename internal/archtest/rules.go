@@ -76,6 +76,13 @@ func House() []Rule {
 		{Path: "backends/*", Ours: []string{"core", "core/codec"}, Others: otel},
 		{Path: "observers/capture", Ours: []string{"bench/trace", "core"}, Others: []string{xxhash}},
 		{Path: "frontends/admin", Ours: []string{"core"}, HTTP: true},
+		{
+			Path: "frontends/files", Ours: []string{"core"}, HTTP: true,
+			Others: []string{
+				"github.com/andybalholm/brotli", "github.com/fsnotify/fsnotify", "github.com/klauspost/compress/...",
+				"golang.org/x/sync/singleflight",
+			},
+		},
 		{Path: "frontends/httpcache", Ours: []string{"core"}, Others: otel, HTTP: true},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
 		// wire.go is the only file that imports everything; those beside it take a share of its work.
@@ -127,6 +134,11 @@ func House() []Rule {
 			Others: []string{"github.com/spf13/cobra"},
 		},
 		{Path: "cmd/edgecache", Files: []string{"persist.go"}, Ours: []string{"internal/atomicfile"}},
+		{
+			Path: "cmd/edgecache", Files: []string{"files.go"}, HTTP: true,
+			Ours:   []string{"backends/memory", "core", "frontends/admin", "frontends/files", "internal/config", "internal/telemetry"},
+			Others: []string{"github.com/spf13/cobra"},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
