@@ -46,6 +46,7 @@ const (
 	IDMessagePack = 3
 	IDCBOR        = 4
 	IDGob         = 5
+	IDForm        = 6 // of frontends/forms
 	IDCompress    = 16
 	IDSeal        = 17
 	IDHMAC        = 18

@@ -83,6 +83,7 @@ func House() []Rule {
 				"golang.org/x/sync/singleflight",
 			},
 		},
+		{Path: "frontends/forms", Ours: []string{"core", "core/codec"}},
 		{Path: "frontends/httpcache", Ours: []string{"core"}, Others: otel, HTTP: true},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
 		// wire.go is the only file that imports everything; those beside it take a share of its work.
