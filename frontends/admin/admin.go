@@ -44,6 +44,8 @@ type Options struct {
 	RESP func() RESP
 	// Advise returns what GET /advise answers, as JSON. nil says there that nothing is known.
 	Advise func(ctx context.Context) (any, error)
+	// Files returns the figures of the file frontend, as JSON has them. nil is none.
+	Files func() any
 	// PProf serves profiles under /debug/pprof/, which also tell the command line.
 	PProf bool
 }

@@ -25,6 +25,7 @@ type Stats struct {
 	// Plugins are the figures that plugins report, by name. One that can't be asked has only "error".
 	Plugins map[string]json.RawMessage `json:"plugins"`
 	RESP    *RESP                      `json:"resp,omitempty"`
+	Files   any                        `json:"files,omitempty"`
 }
 
 // Tier is what one tier has counted. Entries and Bytes are -1 where the store does not tell. Policy
@@ -60,6 +61,9 @@ func (o Options) serveStats(w http.ResponseWriter, _ *http.Request) {
 	if o.RESP != nil {
 		figures := o.RESP()
 		body.RESP = &figures
+	}
+	if o.Files != nil {
+		body.Files = o.Files()
 	}
 	writeJSON(w, http.StatusOK, body)
 }
