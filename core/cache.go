@@ -41,8 +41,8 @@ type engine struct {
 	locks      *turns
 	calls      sync.Pool // of *call
 	versions   versionClock
-	ttl        time.Duration
-	jitter     float32
+	defaults   atomic.Pointer[defaults]
+	changing   sync.Mutex // serialises changes of defaults and of stores
 	maxKey     int
 	maxValue   int
 	logger     *slog.Logger
@@ -61,10 +61,11 @@ func New(o Options) (*Cache, error) {
 	}
 	e := &engine{
 		namespaces: newNamespaces(), counters: newCounters(), keys: newKeyTable(), locks: newTurns(),
-		ttl: orElse(o.TTL, NoExpiry), jitter: o.Jitter, maxKey: orElse(o.MaxKey, 64<<10), maxValue: orElse(o.MaxValue, 512<<20),
+		maxKey: orElse(o.MaxKey, 64<<10), maxValue: orElse(o.MaxValue, 512<<20),
 		logger: orElse(o.Logger, slog.New(slog.DiscardHandler)), keyHash: o.KeyHash,
 		observers: slices.Clone(o.Observers), disabled: o.Disabled & AllOps, log: newCommandLog(&o),
 	}
+	e.defaults.Store(&defaults{ttl: orElse(o.TTL, NoExpiry), jitter: o.Jitter})
 	e.versions.at(time.Now())
 	e.loaders = newLoadTable()
 	for i, spec := range o.Tiers {

@@ -377,11 +377,11 @@ func ParseInt(b []byte) (int64, bool) { return codec.ParseCounter(b) }
 // deadline is when the command's time to live, begun at now, ends. KeepTTL means the default here: there is nothing to
 // keep.
 func (e *engine) deadline(cmd *Command, now time.Time) int64 {
-	ttl := cmd.TTL
+	ttl, d := cmd.TTL, e.defaults.Load()
 	if ttl == DefaultTTL || ttl == KeepTTL {
-		ttl = e.ttl
+		ttl = d.ttl
 	}
-	if jitter := orElse(cmd.Jitter, e.jitter); jitter > 0 && ttl > 0 {
+	if jitter := orElse(cmd.Jitter, d.jitter); jitter > 0 && ttl > 0 {
 		ttl -= time.Duration(float64(ttl) * float64(jitter) * rand.Float64())
 	}
 	return Deadline(now, ttl)
@@ -389,7 +389,7 @@ func (e *engine) deadline(cmd *Command, now time.Time) int64 {
 
 // newEntry makes the entry that cmd writes, reading the time only where something depends on it.
 func (e *engine) newEntry(cmd *Command, value []byte) *Entry {
-	if e.near == nil || len(e.tiers) > 1 || cmd.TTL > 0 || cmd.TTL == DefaultTTL && e.ttl > 0 {
+	if e.near == nil || len(e.tiers) > 1 || cmd.TTL > 0 || cmd.TTL == DefaultTTL && e.defaults.Load().ttl > 0 {
 		return e.entryAt(cmd, value, time.Now())
 	}
 	return cmd.entry(value, 0, e.versions.next())
