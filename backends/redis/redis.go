@@ -14,6 +14,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync/atomic"
 	"syscall"
@@ -60,6 +61,7 @@ const (
 // reply, the end of the context or Options.Timeout; cancelling a context is noticed before a round trip, not during it.
 type Backend struct {
 	client  redis.UniversalClient
+	lent    bool                 // client is somebody else's
 	cluster *redis.ClusterClient // client if it is one, else nil
 	opts    Options
 	closed  atomic.Bool
@@ -106,20 +108,46 @@ func Open(url string, opts Options) (*Backend, error) {
 	if t.poolSize != 0 {
 		opts.PoolSize = t.poolSize
 	}
-	if opts.Timeout <= 0 {
-		opts.Timeout = defaultTimeout
-	}
-	if opts.MaxValue <= 0 {
-		opts.MaxValue = defaultMaxValue
-	}
+	opts.setDefaults()
 	b := &Backend{opts: opts, client: t.connect(&opts)}
 	b.cluster, _ = b.client.(*redis.ClusterClient)
 	return b, nil
 }
 
-// Close closes the connections. It is idempotent; commands under way fail.
+// New returns a backend over a client that the program has already: a *redis.Client, of one server or by sentinels, or a
+// *redis.ClusterClient. It works as its owner has set it up: with its pool, its retries, its hooks, and without Open's spans
+// and Open's checks of replies, so that MaxValue is for writes alone. ContextTimeoutEnabled should be set, else
+// Options.Timeout is only looked at between round trips. PoolSize means nothing here.
+//
+// The client stays the caller's: Close leaves it open.
+func New(client redis.UniversalClient, opts Options) (*Backend, error) {
+	opts.setDefaults()
+	b := &Backend{opts: opts, client: client, lent: true}
+	switch c := client.(type) {
+	case *redis.Client:
+		if c != nil {
+			return b, nil
+		}
+	case *redis.ClusterClient:
+		if b.cluster = c; c != nil {
+			return b, nil
+		}
+	}
+	return nil, fmt.Errorf("redis: a client of type %T: a *redis.Client or a *redis.ClusterClient is wanted", client)
+}
+
+func (o *Options) setDefaults() {
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.MaxValue <= 0 {
+		o.MaxValue = defaultMaxValue
+	}
+}
+
+// Close closes the connections, unless the client is the caller's. It is idempotent; commands under way fail.
 func (b *Backend) Close() error {
-	if b.closed.CompareAndSwap(false, true) {
+	if b.closed.CompareAndSwap(false, true) && !b.lent {
 		return b.client.Close()
 	}
 	return nil

@@ -204,12 +204,27 @@ func (t *target) parameter(name, value string) (err error) {
 	case name == "sentinel_password" && t.topology == sentinel:
 		t.sentinelPassword = value
 	default:
-		return fmt.Errorf("redis: url has the parameter %q, which is unknown here", name)
+		return fmt.Errorf("redis: url has the parameter %q, which is unknown here: there are %s", name, strings.Join(t.known(), ", "))
 	}
 	if err != nil {
 		return fmt.Errorf("redis: url parameter %s=%s: %w", name, value, err)
 	}
 	return nil
+}
+
+// known are the names of the parameters that the form of URL has.
+func (t *target) known() []string {
+	names := []string{"timeout", "pool_size", "protocol", "client_name"}
+	switch {
+	case t.network == "unix":
+		names = append(names, "db")
+	case t.topology == sentinel:
+		names = append(names, "username", "sentinel_username", "sentinel_password")
+	}
+	if t.tls != nil {
+		names = append(names, "skip_verify")
+	}
+	return names
 }
 
 // connect makes the client. Nothing is dialled yet.

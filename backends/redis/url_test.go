@@ -76,7 +76,7 @@ func TestParseURLErrors(t *testing.T) {
 		"redis+sentinel://h:1":           "master's name",
 		"unix://h/run/redis.sock":        "socket",
 		"unix://":                        "socket",
-		"redis://h?pool=3":               `parameter "pool"`,
+		"redis://h?pool=3":               "there are timeout, pool_size, protocol, client_name",
 		"redis://h?db=3":                 `parameter "db"`,
 		"redis://h?skip_verify=true":     `parameter "skip_verify"`,
 		"redis://h?sentinel_password=p":  `parameter "sentinel_password"`,
