@@ -35,6 +35,8 @@ require (
 	oras.land/oras-go/v2 v2.6.4
 )
 
+require github.com/goccy/go-yaml v1.19.2 // indirect
+
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect

@@ -76,6 +76,8 @@ func (c CacheConfig) With(o CacheConfig) CacheConfig {
 
 func (c *CacheConfig) validate(name string) error {
 	switch {
+	case name == "":
+		return errors.New("core: a cache has no name")
 	case c.Alias != "" && !c.Equal(CacheConfig{Alias: c.Alias}):
 		return fmt.Errorf("core: cache %q is an alias of %q: it can't have a configuration of its own", name, c.Alias)
 	case c.TTL < 0 && c.TTL != NoExpiry:
@@ -95,6 +97,9 @@ type ManagerOptions struct {
 	// Open makes the cache of a name, whose configuration is no alias. Several callers may wait for it: it gets a context
 	// that does not end, and bounds itself what it waits for. Its error must not show what is secret in Stores.
 	Open func(ctx context.Context, name string, c CacheConfig) (*Cache, error)
+	// Check returns a configuration, which is no alias, in the one form that all that mean the same have, or what is wrong
+	// with it. nil takes them as they are.
+	Check func(c CacheConfig) (CacheConfig, error)
 	// Factory returns a cache for a name that is not configured: a namespace of another one, for instance. It belongs to who
 	// made it. nil is none: such names are then ErrNoCache.
 	Factory func(ctx context.Context, name string) (*Cache, error)
@@ -105,6 +110,7 @@ type ManagerOptions struct {
 type Manager struct {
 	open    func(context.Context, string, CacheConfig) (*Cache, error)
 	factory func(context.Context, string) (*Cache, error)
+	check   func(CacheConfig) (CacheConfig, error)
 
 	changing sync.Mutex // one change at a time; taken before mu
 
@@ -127,18 +133,38 @@ func NewManager(o ManagerOptions) (*Manager, error) {
 	if o.Open == nil {
 		return nil, errors.New("core: a Manager needs ManagerOptions.Open")
 	}
-	if err := validateConfigs(o.Caches); err != nil {
+	m := &Manager{open: o.Open, factory: o.Factory, check: o.Check, named: make(map[string]*named)}
+	var err error
+	m.configs, err = m.checked(o.Caches)
+	if err != nil {
 		return nil, err
 	}
-	return &Manager{open: o.Open, factory: o.Factory, configs: cloneConfigs(o.Caches), named: make(map[string]*named)}, nil
+	return m, nil
 }
 
-func cloneConfigs(configs map[string]CacheConfig) map[string]CacheConfig {
+// checked returns configurations that are right, each in its one form.
+func (m *Manager) checked(configs map[string]CacheConfig) (map[string]CacheConfig, error) {
 	all := make(map[string]CacheConfig, len(configs))
-	for name, c := range configs {
-		all[name] = c.clone()
+	for _, name := range slices.Sorted(maps.Keys(configs)) {
+		c, err := m.checkedOne(name, configs[name])
+		if err != nil {
+			return nil, err
+		}
+		all[name] = c
 	}
-	return all
+	return all, validateAliases(all)
+}
+
+// checkedOne is checked for one, without where an alias leads.
+func (m *Manager) checkedOne(name string, c CacheConfig) (CacheConfig, error) {
+	if err := c.validate(name); err != nil || c.Alias != "" || m.check == nil {
+		return c.clone(), err
+	}
+	c, err := m.check(c.clone())
+	if err != nil {
+		return c, fmt.Errorf("core: cache %q: %w", name, err)
+	}
+	return c, c.validate(name)
 }
 
 // clone returns a configuration that shares nothing.
@@ -147,16 +173,9 @@ func (c CacheConfig) clone() CacheConfig {
 	return c
 }
 
-// validateConfigs checks each configuration and that every alias leads somewhere.
-func validateConfigs(configs map[string]CacheConfig) error {
+// validateAliases checks that no alias leads back to itself.
+func validateAliases(configs map[string]CacheConfig) error {
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
-		c := configs[name]
-		if name == "" {
-			return errors.New("core: a cache has no name")
-		}
-		if err := c.validate(name); err != nil {
-			return err
-		}
 		at := name
 		for range len(configs) {
 			if c, ok := configs[at]; ok && c.Alias != "" {
@@ -164,7 +183,7 @@ func validateConfigs(configs map[string]CacheConfig) error {
 			}
 		}
 		if configs[at].Alias != "" {
-			return fmt.Errorf("core: cache %q is an alias of itself, by way of %q", name, c.Alias)
+			return fmt.Errorf("core: cache %q is an alias of itself, by way of %q", name, configs[name].Alias)
 		}
 	}
 	return nil
@@ -197,7 +216,8 @@ func (m *Manager) GetWith(ctx context.Context, name string, c CacheConfig) (*Cac
 	if c.Alias != "" {
 		return nil, fmt.Errorf("core: cache %q: an alias of %q makes no cache: use Configure", name, c.Alias)
 	}
-	if err := c.validate(name); err != nil {
+	c, err := m.checkedOne(orElse(name, DefaultCache), c)
+	if err != nil {
 		return nil, err
 	}
 	return m.get(ctx, name, &c)
@@ -289,14 +309,14 @@ func (m *Manager) New(ctx context.Context, name string, overrides CacheConfig) (
 	if err != nil {
 		return nil, err
 	}
-	c = c.With(overrides)
-	if c.Alias != "" {
+	if overrides.Alias != "" {
 		return nil, fmt.Errorf("core: cache %q: an alias makes no new cache: name the one that it stands for", name)
 	}
-	if err := c.validate(name); err != nil {
+	name = orElse(name, DefaultCache)
+	if c, err = m.checkedOne(name, c.With(overrides)); err != nil {
 		return nil, err
 	}
-	return m.open(ctx, orElse(name, DefaultCache), c)
+	return m.open(ctx, name, c)
 }
 
 // template returns the configuration of a name, or what is wrong with it.
@@ -349,10 +369,12 @@ func (m *Manager) Config(name string) (CacheConfig, bool) {
 // Configure gives a name a configuration. A cache that is at work under it is changed as Reconfigure does, which its
 // default time to live, jitter, size and policy can be; what else differs is ErrOtherConfig: Reset it before.
 func (m *Manager) Configure(ctx context.Context, name string, c CacheConfig) error {
-	if err := c.validate(name); err != nil {
+	name = orElse(name, DefaultCache)
+	c, err := m.checkedOne(name, c)
+	if err != nil {
 		return err
 	}
-	return m.change(ctx, orElse(name, DefaultCache), func(CacheConfig) CacheConfig { return c })
+	return m.change(ctx, name, func(CacheConfig) CacheConfig { return c })
 }
 
 // Reconfigure changes a cache at work, or what it will be made with, and the name's configuration with it.
@@ -420,7 +442,7 @@ func (m *Manager) atWork(ctx context.Context, name string) (CacheConfig, *named,
 func (m *Manager) put(name string, c CacheConfig) error {
 	with := maps.Clone(m.configs)
 	with[name] = c.clone()
-	if err := validateConfigs(with); err != nil {
+	if err := validateAliases(with); err != nil {
 		return err
 	}
 	m.configs = with
@@ -500,10 +522,11 @@ func (m *Manager) ClearAll(ctx context.Context) error {
 // Setup puts configurations in the place of all that there were. Caches that the Manager made are closed, and all are
 // forgotten.
 func (m *Manager) Setup(configs map[string]CacheConfig) error {
-	if err := validateConfigs(configs); err != nil {
+	all, err := m.checked(configs)
+	if err != nil {
 		return err
 	}
-	return m.forget(func() { m.configs = cloneConfigs(configs) })
+	return m.forget(func() { m.configs = all })
 }
 
 // Reset closes the cache of a name, if the Manager has made it, and forgets it. The next Get makes another one. Whoever

@@ -38,6 +38,14 @@ func House() []Rule {
 	otel := []string{otelAPI, otelAPI + "/attribute", otelAPI + "/codes", otelAPI + "/metric", otelAPI + "/metric/noop", otelAPI + "/semconv/...", otelAPI + "/trace"}
 	with := func(more ...string) []string { return append(more, otel...) }
 	return []Rule{
+		{
+			// The whole of it for programs: what its URLs name, it makes.
+			Path: "", Ours: []string{
+				"backends/file", "backends/memcached", "backends/memory", "backends/null", "backends/redis", "backends/sqlite", "core",
+				"internal/units",
+			},
+			Others: []string{"github.com/goccy/go-yaml/..."},
+		},
 		{Path: "core", Ours: []string{"core/codec"}, Others: with(xxhash)},
 		{Path: "core/codec", Others: []string{xxhash}},
 		{Path: "core/codec/cbor", Ours: []string{"core/codec"}, Others: []string{"github.com/fxamacker/cbor/v2"}},
@@ -157,7 +165,8 @@ func House() []Rule {
 		{Path: "wasm-examples/ttl/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "internal/archtest"},
 		{Path: "internal/atomicfile"},
-		{Path: "internal/config", Others: []string{"github.com/spf13/pflag"}},
+		{Path: "internal/units"},
+		{Path: "internal/config", Ours: []string{"internal/units"}, Others: []string{"github.com/spf13/pflag"}},
 		{Path: "internal/pluginbench", Ours: []string{"backends/memory", "core", "hostabi", "plugins"}},
 		{Path: "internal/project", Ours: []string{"hostabi", "internal/atomicfile"}},
 		{

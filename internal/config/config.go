@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/edgecache/edgecache/internal/units"
 )
 
 // Run is what "edgecache run" is told. Its fields are checked where they are parsed; Validate checks what they say
@@ -105,7 +107,7 @@ func (r *Run) Bind(fs *pflag.FlagSet) {
 	BindAdmin(fs, &r.Admin, "`host:port` of /metrics /livez /readyz /stats /advise /plugins, or \"off\"")
 	BindAdminToken(fs, &r.AdminToken, "`token` that /plugins and profiles ask for on the admin address; without one plugins can be changed from this machine alone, and not be granted anything there. Better given by the variable, since command lines can be seen")
 	BindPassword(fs, &r.Password, "`password` that Redis clients must give; without one only those on this machine are let in")
-	bind(fs, "max-memory", "most `bytes` that the memory tier holds, keys and values counted", &r.MaxMemory, parseSize, formatSize)
+	bind(fs, "max-memory", "most `bytes` that the memory tier holds, keys and values counted", &r.MaxMemory, parseSize, units.FormatBytes)
 	bind(fs, "policy", "`policy` that chooses what leaves a full memory tier, `name[:param=value,...]`: tinylfu, or one that \"edgecache sim\" knows, such as lru, sieve, s3fifo or slru:segments=2, but for those that know the future; or the path of a .wasm file with one", &r.Policy, parsePolicy, text)
 	bind(fs, "persist", "`file` that the memory tier is saved to at the end and on SIGUSR1, and read from at the start; not with a tier behind it, which keeps everything itself", &r.Persist, parseAny, text)
 	bind(fs, "redis", "`URL` of a Redis behind the memory tier: redis://[user:password@]host:port/db, rediss:// for TLS, redis+cluster:// or redis+sentinel://", &r.Redis, parseRedis, text)
@@ -137,7 +139,7 @@ func BindCaptureOps(fs *pflag.FlagSet, flag string, ops *string) {
 
 // BindCaptureMaxBytes declares how large a capture may be.
 func BindCaptureMaxBytes(fs *pflag.FlagSet, flag string, most *int64) {
-	bind(fs, flag, "most `bytes` that a capture has, compressed; 0 is no bound", most, parseBytes, formatSize)
+	bind(fs, flag, "most `bytes` that a capture has, compressed; 0 is no bound", most, units.ParseBytes, units.FormatBytes)
 }
 
 // BindRESP declares the address of the RESP frontend: "edgecache run" listens there, the other commands go there.

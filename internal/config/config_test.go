@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"github.com/edgecache/edgecache/internal/units"
 )
 
 // parse returns what the flags and variables make of the defaults.
@@ -223,8 +225,8 @@ func TestGrants(t *testing.T) {
 
 func TestSizesPrintAsTheyAreGiven(t *testing.T) {
 	for n, want := range map[int64]string{256 << 20: "256MiB", 3 << 30: "3GiB", 1<<20 + 1: "1048577B", 1 << 10: "1KiB"} {
-		if got := formatSize(n); got != want {
-			t.Errorf("formatSize(%d) = %s, want %s", n, got, want)
+		if got := units.FormatBytes(n); got != want {
+			t.Errorf("units.FormatBytes(%d) = %s, want %s", n, got, want)
 		}
 	}
 }
@@ -273,8 +275,8 @@ func FuzzParse(f *testing.F) {
 		if n, err := parseSize(size); err == nil && n < minMemory {
 			t.Errorf("parseSize(%q) = %d, below the least", size, n)
 		} else if err == nil {
-			if again, err := parseSize(formatSize(n)); err != nil || again != n {
-				t.Errorf("parseSize(formatSize(%d)) = %d, %v", n, again, err)
+			if again, err := parseSize(units.FormatBytes(n)); err != nil || again != n {
+				t.Errorf("parseSize(units.FormatBytes(%d)) = %d, %v", n, again, err)
 			}
 		}
 		if p, err := ParsePlugin(plugin); err == nil && (p.Name == "") == (p.Path == "") {

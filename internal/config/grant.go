@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/edgecache/edgecache/internal/units"
 )
 
 // Grant is what one plugin may have.
@@ -104,7 +106,7 @@ func (g *Grants) set(what, value string) (err error) {
 	case "fuel":
 		g.Fuel, err = count(value, math.MaxInt64)
 	case "kv-bytes":
-		if n, err = parseBytes(value); err == nil && (n == 0 || n > math.MaxInt) {
+		if n, err = units.ParseBytes(value); err == nil && (n == 0 || n > math.MaxInt) {
 			err = fmt.Errorf("%q is out of range", value)
 		}
 		g.KVBytes = int(n)

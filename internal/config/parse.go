@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/edgecache/edgecache/internal/units"
 )
 
 // Plugin names a plugin to load.
@@ -66,73 +67,16 @@ func PolicyPath(given string) (path string, params map[string]string, err error)
 	return path + ".wasm", params, nil
 }
 
-// units are what a size may end in, longest first where one ends in another.
-func units() []struct {
-	name  string
-	bytes float64
-} {
-	return []struct {
-		name  string
-		bytes float64
-	}{
-		{"KiB", 1 << 10},
-		{"MiB", 1 << 20},
-		{"GiB", 1 << 30},
-		{"TiB", 1 << 40},
-		{"KB", 1e3},
-		{"MB", 1e6},
-		{"GB", 1e9},
-		{"TB", 1e12},
-		{"B", 1},
-	}
-}
-
 // minMemory is the least that the memory tier can do with.
 const minMemory = 1 << 20
 
 // parseSize reads the size of the memory tier.
 func parseSize(given string) (int64, error) {
-	n, err := parseBytes(given)
+	n, err := units.ParseBytes(given)
 	if err == nil && n < minMemory {
 		err = fmt.Errorf("%s is too little: 1MiB is the least", given)
 	}
 	return n, err
-}
-
-// parseBytes reads a number with a unit.
-func parseBytes(given string) (int64, error) {
-	number, scale := strings.TrimSpace(given), 1.0
-	for _, u := range units() {
-		if rest, ok := cutSuffixFold(number, u.name); ok {
-			number, scale = strings.TrimSpace(rest), u.bytes
-			break
-		}
-	}
-	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || math.IsNaN(n) || n < 0 || n*scale >= math.MaxInt64 {
-		return 0, fmt.Errorf("%q is no size: a number with a unit is wanted, such as 256MiB or 1.5GB", given)
-	}
-	return int64(n * scale), nil
-}
-
-func cutSuffixFold(s, suffix string) (string, bool) {
-	at := len(s) - len(suffix)
-	if at < 0 || !strings.EqualFold(s[at:], suffix) {
-		return s, false
-	}
-	return s[:at], true
-}
-
-func formatSize(n int64) string {
-	for _, u := range []struct {
-		name  string
-		bytes int64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n >= u.bytes && n%u.bytes == 0 {
-			return strconv.FormatInt(n/u.bytes, 10) + u.name
-		}
-	}
-	return strconv.FormatInt(n, 10) + "B"
 }
 
 func parseAddress(given string) (string, error) {
