@@ -152,7 +152,11 @@ func twice(name string) error {
 
 // open makes the cache of a normal configuration.
 func (o *Options) open(ctx context.Context, c CacheConfig) (*Cache, error) {
-	off, err := o.disabled()
+	lookup := o.LookupEnv
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	off, err := Disabled(lookup)
 	if err != nil {
 		return nil, err
 	}
@@ -178,12 +182,8 @@ func (o *Options) open(ctx context.Context, c CacheConfig) (*Cache, error) {
 	return cache.Namespace(c.Namespace...), nil
 }
 
-// disabled reports whether the environment switches caches off.
-func (o *Options) disabled() (bool, error) {
-	lookup := o.LookupEnv
-	if lookup == nil {
-		lookup = os.LookupEnv
-	}
+// Disabled reports whether DisableVariable switches caches off. lookup is os.LookupEnv, or like it.
+func Disabled(lookup func(name string) (string, bool)) (bool, error) {
 	given, _ := lookup(DisableVariable)
 	if given == "" {
 		return false, nil

@@ -186,6 +186,7 @@ func TestFailuresEndWithOne(t *testing.T) {
 func TestHelpBeginsWithAnExample(t *testing.T) {
 	for _, command := range []string{
 		"", "run", "get", "set", "del", "incr", "ttl", "keys", "stats", "version", "plugin",
+		"cache clear", "cache inspect",
 		"plugin list", "plugin load", "plugin reload", "plugin disable", "plugin enable", "plugin rollback", "plugin remove",
 	} {
 		got := edgecache(t, nil, "", append(strings.Fields(command), "--help")...)

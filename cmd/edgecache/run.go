@@ -36,6 +36,11 @@ saves the memory tier where --persist says.`,
 		if err := settings.Validate(); err != nil {
 			return usageError{err}
 		}
+		off, err := a.switchedOff()
+		if err != nil {
+			return usageError{err}
+		}
+		settings.NoCache = settings.NoCache || off
 		logger := slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: settings.LogLevel}))
 		a.limitMemory(settings.MaxMemory)
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)

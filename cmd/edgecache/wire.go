@@ -114,6 +114,10 @@ func (s *server) wireCache(ctx context.Context) error {
 		Tiers: tiers, TracerProvider: s.telemetry.TracerProvider(), MeterProvider: s.telemetry.MeterProvider(), Logger: s.logger,
 		KeyHash: keyHash(s.settings.CaptureSalt), LogCommands: true, // at level debug
 	}
+	if s.settings.NoCache {
+		o.Disabled = core.AllOps
+		s.logger.LogAttrs(ctx, slog.LevelWarn, "caching is off: reads miss, and nothing is stored")
+	}
 	var reads readCount
 	if s.shadow, err = newShadow(s.settings, policy, reads.read); err == nil {
 		if s.shadow != nil {

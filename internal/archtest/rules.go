@@ -126,6 +126,10 @@ func House() []Rule {
 			Others: with("github.com/spf13/cobra"), HTTP: true,
 		},
 		{
+			Path: "cmd/edgecache", Files: []string{"cache.go"}, Ours: []string{"", "core", "frontends/admin", "internal/config"}, HTTP: true,
+			Others: []string{"github.com/spf13/cobra", goRedis},
+		},
+		{
 			Path: "cmd/edgecache", Files: []string{"sim_command.go", "sim_progress.go"},
 			Ours: []string{"bench/sim", "bench/trace"}, Others: []string{"github.com/spf13/cobra"},
 		},

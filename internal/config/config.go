@@ -37,6 +37,8 @@ type Run struct {
 	Memcached []string
 	// L1TTL bounds how long the memory tier keeps its copy of a remote entry. 0 is no bound.
 	L1TTL time.Duration
+	// NoCache switches all commands off: reads miss, and nothing is stored.
+	NoCache bool
 	// Plugins are loaded beside the default ones, unless NoPlugins is set.
 	Plugins   []Plugin
 	NoPlugins bool
@@ -113,6 +115,7 @@ func (r *Run) Bind(fs *pflag.FlagSet) {
 	bind(fs, "redis", "`URL` of a Redis behind the memory tier: redis://[user:password@]host:port/db, rediss:// for TLS, redis+cluster:// or redis+sentinel://", &r.Redis, parseRedis, text)
 	bind(fs, "memcached", "memcached servers behind the memory tier: `host:port`,host:port,...", &r.Memcached, parseServers, joined)
 	bind(fs, "l1-ttl", "longest `time` that the memory tier keeps its copy of a remote entry; 0 is as long as the entry lives", &r.L1TTL, parseTTL, time.Duration.String)
+	bindSwitch(fs, "no-cache", "store nothing: reads miss and writes are as if they had been done, which EDGECACHE_DISABLE=1 also asks for", &r.NoCache)
 	bindList(fs, "plugin", ",", "a plugin to load, `name|path[=config.json]`: the name of a built-in one, which replaces its configuration, or the path of a .wasm file; repeatable, separated by commas in the variable", &r.Plugins, ParsePlugin)
 	bindSwitch(fs, "no-plugins", "load no plugins at all", &r.NoPlugins)
 	bindList(fs, "grant", ";", "what a plugin may have, `name=item,item,...`, by the name it is loaded under. Items: value, kv, metrics and trace (capabilities), memory:PAGES (of 64 KiB, for each instance), fuel:UNITS (for each call), kv-bytes:SIZE, kv-entries:N, keys:PREFIX (more than once for several), failure:open or failure:closed; repeatable, separated by semicolons in the variable", &r.Grants, ParseGrant)

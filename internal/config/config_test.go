@@ -51,6 +51,7 @@ func TestEverySettingByFlagAndByVariable(t *testing.T) {
 		{"plugin", "keyrewrite=a.json", func(r *Run) { r.Plugins = []Plugin{{Name: "keyrewrite", Config: "a.json"}} }},
 		{"plugin", "./x", func(r *Run) { r.Plugins = []Plugin{{Path: "./x"}} }},
 		{"plugin", "my.wasm", func(r *Run) { r.Plugins = []Plugin{{Path: "my.wasm"}} }},
+		{"no-cache", "true", func(r *Run) { r.NoCache = true }},
 		{"no-plugins", "true", func(r *Run) { r.NoPlugins = true }},
 		{"grant", "mine=value,kv,memory:512", func(r *Run) {
 			r.Grants = []Grant{{Name: "mine", Grants: Grants{Needs: []string{"value", "kv"}, MemoryPages: 512}}}
