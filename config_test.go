@@ -115,7 +115,7 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add(sample)
 	f.Add("caches: {a: {alias: b}, b: [x]}")
 	f.Add("caches:\n  a: &x {ttl: 5m}\n  b: *x\n  c: {<<: *x}")
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(_ *testing.T, text string) {
 		configs, err := edgecache.ParseConfig("f", []byte(text))
 		if err != nil {
 			return

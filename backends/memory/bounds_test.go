@@ -53,7 +53,9 @@ func TestSetBoundsErrors(t *testing.T) {
 		bytes        int64
 		policy, want string
 	}{
-		{0, "nonesuch", "no policy is called"}, {0, "opt", "knows the future"}, {-1, "", "must not be negative"},
+		{0, "nonesuch", "no policy is called"},
+		{0, "opt", "knows the future"},
+		{-1, "", "must not be negative"},
 		{2 << 20, "slru:segments=x", "segments"},
 	} {
 		if err := b.SetBounds(t.Context(), c.bytes, c.policy); err == nil || !strings.Contains(err.Error(), c.want) {

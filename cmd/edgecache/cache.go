@@ -149,11 +149,13 @@ func (a *app) cacheClearCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, urls []string) error {
 		ctx, cancel := context.WithTimeout(cmd.Context(), t.timeout)
 		defer cancel()
-		clear := t.clearServed
+		var err error
 		if len(urls) > 0 {
-			clear = func(ctx context.Context) error { return clearStores(ctx, urls, *all) }
+			err = clearStores(ctx, urls, *all)
+		} else {
+			err = t.clearServed(ctx)
 		}
-		if err := clear(ctx); err != nil {
+		if err != nil {
 			return err
 		}
 		return t.out.print(a.out, "OK", map[string]bool{"cleared": true})
