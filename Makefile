@@ -19,7 +19,7 @@ LONG     ?= 1 # empty: "make sim-check" leaves out traces that take minutes
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: guests compilers run build test check lint fmt race fuzz wasm wasm-check sim-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean
+.PHONY: examples guests compilers run build test check lint fmt race fuzz wasm wasm-check sim-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -35,7 +35,7 @@ test: servers
 	$(MAKE) --no-print-directory sim-check LONG=
 
 ## check: everything else that must hold
-check: lint race fuzz wasm-check guests size demo
+check: lint race fuzz wasm-check guests examples size demo
 
 ## race: tests with the race detector, but for some long ones that have one goroutine
 race: servers
@@ -84,6 +84,10 @@ size: build
 ## docs: write the generated documents anew
 docs:
 	UPDATE=1 $(GO) test -count=1 -run 'UpToDate$$' ./internal/... ./hostabi/sdk
+
+## examples: test what stands in modules of its own
+examples:
+	cd examples/backend && $(GO) vet ./... && $(GO) test ./...
 
 ## bench: what a command costs, and what it may (BENCHCOUNT=15)
 bench:
