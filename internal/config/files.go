@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/edgecache/edgecache/internal/units"
 )
 
 // Files is what "edgecache files" is told. What a zero value means, the frontend knows.
@@ -50,8 +52,8 @@ func (f *Files) Bind(fs *pflag.FlagSet) {
 	BindAdmin(fs, &f.Admin, "`host:port` of /metrics /livez /readyz /stats, or \"off\"")
 	bind(fs, "cache-control", "`value` of the header Cache-Control, such as \"public, max-age=3600\"; without one there is no such header", &f.CacheControl, parseHeader, text)
 	bind(fs, "index", "`file` that is served for a folder", &f.Index, parseAny, text)
-	bind(fs, "max-memory", "most `bytes` that the cache holds", &f.MaxMemory, parseSize, formatSize)
-	bind(fs, "max-file", "most `bytes` of a file that is cached and compressed; larger ones are read for each request", &f.MaxFile, parseSize, formatSize)
+	bind(fs, "max-memory", "most `bytes` that the cache holds", &f.MaxMemory, parseSize, units.FormatBytes)
+	bind(fs, "max-file", "most `bytes` of a file that is cached and compressed; larger ones are read for each request", &f.MaxFile, parseSize, units.FormatBytes)
 	bind(fs, "encodings", "content `codings` that are offered, of br, zstd, gzip and deflate, or none", &f.Encodings, parseEncodings, joined)
 	bind(fs, "ttl", "longest `time` that something stays cached; 0 is for ever", &f.TTL, parseTTL, time.Duration.String)
 	bind(fs, "debounce", "`time` within which further changes of a file are gathered", &f.Debounce, parsePositive, time.Duration.String)
