@@ -21,6 +21,10 @@ type (
 	EntryOptions = core.EntryOptions
 	// Entry is a stored value with its metadata.
 	Entry = core.Entry
+	// Typed is a cache of values of type T.
+	Typed[T any] = core.Typed[T]
+	// TypedOptions configures a Typed.
+	TypedOptions = core.TypedOptions
 	// Manager has caches by name.
 	Manager = core.Manager
 	// CacheConfig says how a named cache is made.
@@ -56,3 +60,6 @@ var (
 	ErrNoCache     = core.ErrNoCache
 	ErrOtherConfig = core.ErrOtherConfig
 )
+
+// NewTyped returns a view of a cache for values of type T.
+func NewTyped[T any](c *Cache, o TypedOptions) (*Typed[T], error) { return core.NewTyped[T](c, o) }

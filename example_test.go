@@ -30,6 +30,23 @@ func Example() {
 	// true
 }
 
+func ExampleNewTyped() {
+	type user struct{ Name string }
+	ctx := context.Background()
+	cache, _ := edgecache.Open(ctx, "memory://?namespace=users")
+	defer func() { _ = cache.Close() }()
+
+	users, err := edgecache.NewTyped[user](cache, edgecache.TypedOptions{KeepDecoded: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_ = users.Set(ctx, "1", user{"Anna"}, edgecache.EntryOptions{})
+	anna, err := users.Get(ctx, "1")
+	fmt.Println(anna.Name, err)
+	// Output:
+	// Anna <nil>
+}
 
 func ExampleOpenTiers() {
 	ctx := context.Background()
