@@ -10,6 +10,7 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/fxamacker/cbor/v2 v2.9.6
+	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.1
 	github.com/maypok86/otter/v2 v2.4.0
@@ -34,8 +35,6 @@ require (
 	modernc.org/sqlite v1.60.1
 	oras.land/oras-go/v2 v2.6.4
 )
-
-require github.com/goccy/go-yaml v1.19.2 // indirect
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
