@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"iter"
+	"math"
+	"strconv"
 )
 
 // Backend stores entries by key. It must be safe for concurrent use, and every key and value is any bytes.
@@ -44,6 +46,25 @@ type Counter interface {
 	Increment(ctx context.Context, key string, delta int64, expires int64) (int64, error)
 }
 
+// Sum returns what a Counter that rests on an Update stores in place of old, nil for an absent key, and the new number. It
+// carries no version, as counters have none in other stores.
+func Sum(old *Entry, delta, expires int64) (next *Entry, sum int64, err error) {
+	next = &Entry{Expires: expires}
+	if old != nil {
+		var ok bool
+		if sum, ok = ParseInt(old.Value); !ok {
+			return nil, 0, ErrNotInteger
+		}
+		next.Expires, next.Flags = old.Expires, old.Flags
+	}
+	if delta > 0 && sum > math.MaxInt64-delta || delta < 0 && sum < math.MinInt64-delta {
+		return nil, 0, ErrOverflow
+	}
+	sum += delta
+	next.Value = strconv.AppendInt(nil, sum, 10)
+	return next, sum, nil
+}
+
 // Condition is what a conditional write demands of the key.
 type Condition uint8
 
@@ -52,6 +73,18 @@ const (
 	IfAbsent  Condition = iota + 1 // ErrExists otherwise
 	IfPresent                      // ErrNotFound otherwise
 )
+
+// Check returns the condition's error where old, nil for an absent key, does not meet it.
+func (c Condition) Check(old *Entry) error {
+	switch {
+	case c == IfAbsent && old != nil:
+		return ErrExists
+	case c == IfPresent && old == nil:
+		return ErrNotFound
+	default:
+		return nil
+	}
+}
 
 // ConditionalSetter writes under a condition in one round trip.
 type ConditionalSetter interface {

@@ -178,13 +178,7 @@ func (t *tier) setIf(ctx context.Context, key string, e *Entry, cond Condition) 
 		return t.call(ctx, OpAdd, func(ctx context.Context) error { return t.conditional.SetIf(ctx, key, e, cond) })
 	}
 	_, err := t.update(ctx, OpAdd, key, func(old *Entry) (*Entry, error) {
-		switch {
-		case cond == IfAbsent && old != nil:
-			return nil, ErrExists
-		case cond == IfPresent && old == nil:
-			return nil, ErrNotFound
-		}
-		return e, nil
+		return e, cond.Check(old)
 	})
 	return err
 }

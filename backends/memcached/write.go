@@ -60,13 +60,7 @@ func (b *Backend) SetIf(ctx context.Context, key string, e *core.Entry, cond cor
 
 func (b *Backend) updateIf(ctx context.Context, key string, e *core.Entry, cond core.Condition) error {
 	_, err := b.Update(ctx, key, func(old *core.Entry) (*core.Entry, error) {
-		switch {
-		case cond == core.IfAbsent && old != nil:
-			return nil, core.ErrExists
-		case cond == core.IfPresent && old == nil:
-			return nil, core.ErrNotFound
-		}
-		return e, nil
+		return e, cond.Check(old)
 	})
 	return err
 }

@@ -3,12 +3,9 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/edgecache/edgecache/core"
-	"github.com/edgecache/edgecache/core/codec"
 )
 
 // maxDeletions is how many keys are deleted in one transaction.
@@ -176,22 +173,9 @@ func (b *Backend) Update(
 // Increment adds to the number in one Update. What it stores carries no version, as counters have none in other stores.
 func (b *Backend) Increment(ctx context.Context, key string, delta, expires int64) (int64, error) {
 	var sum int64
-	_, err := b.Update(ctx, key, func(old *core.Entry) (*core.Entry, error) {
-		next := &core.Entry{Expires: expires}
-		var n int64
-		if old != nil {
-			var ok bool
-			if n, ok = codec.ParseCounter(old.Value); !ok {
-				return nil, core.ErrNotInteger
-			}
-			next.Expires, next.Flags = old.Expires, old.Flags
-		}
-		if delta > 0 && n > math.MaxInt64-delta || delta < 0 && n < math.MinInt64-delta {
-			return nil, core.ErrOverflow
-		}
-		sum = n + delta
-		next.Value = strconv.AppendInt(nil, sum, 10)
-		return next, nil
+	_, err := b.Update(ctx, key, func(old *core.Entry) (next *core.Entry, err error) {
+		next, sum, err = core.Sum(old, delta, expires)
+		return next, err
 	})
 	if err != nil {
 		return 0, err
@@ -202,14 +186,7 @@ func (b *Backend) Increment(ctx context.Context, key string, delta, expires int6
 // SetIf stores the entry if cond holds.
 func (b *Backend) SetIf(ctx context.Context, key string, e *core.Entry, cond core.Condition) error {
 	_, err := b.Update(ctx, key, func(old *core.Entry) (*core.Entry, error) {
-		switch {
-		case cond == core.IfAbsent && old != nil:
-			return nil, core.ErrExists
-		case cond == core.IfPresent && old == nil:
-			return nil, core.ErrNotFound
-		default:
-			return e, nil
-		}
+		return e, cond.Check(old)
 	})
 	return err
 }
