@@ -26,7 +26,7 @@ func TestLiveHitRatio(t *testing.T) {
 			keys[id] = hotKey(id)
 		}
 		for _, name := range []string{"lru", "sieve", "s3fifo", "arc", "lirs", "wtinylfu"} {
-			simulated := simulate(t, name, tr, most, weightOf(t, keys[0], valueBytes))
+			simulated := simulate(t, name, tr, most, uint32(memory.EntryOverhead+len(keys[0])+valueBytes))
 			for _, goroutines := range []int{1, 8} {
 				live := replay(t, openMemory(t, name, most), keys, tr.IDs, valueBytes, goroutines)
 				t.Logf("%s: %s, %d goroutines: %.4f live, %.4f simulated", spec, name, goroutines, live, simulated)
@@ -36,14 +36,6 @@ func TestLiveHitRatio(t *testing.T) {
 			}
 		}
 	}
-}
-
-// weightOf returns what an entry counts.
-func weightOf(t *testing.T, key string, valueBytes int) uint32 {
-	backend := openMemory(t, memory.Default, 1<<20)
-	_ = backend.Set(t.Context(), key, &core.Entry{Value: make([]byte, valueBytes)})
-	_, bytes := backend.Size()
-	return uint32(bytes)
 }
 
 // simulate returns the hit ratio of the policy alone, in a cache of bytes where all objects weigh the same.

@@ -298,6 +298,10 @@ func TestInspect(t *testing.T) {
 	if len(infos) != 2 {
 		t.Fatalf("Inspect = %+v", infos)
 	}
+	waitFor(t, "otter has weighed what was written", func() bool {
+		infos = c.Inspect(t.Context())
+		return infos[0].Bytes > 0 && infos[1].Bytes > 0
+	})
 	for i, name := range []string{"memory", "far"} {
 		info := infos[i]
 		if info.Tier != name || info.Name != "memory (tinylfu)" || info.Entries != 2 || info.Bytes < 4 || !info.Approximate || info.Err != nil {
