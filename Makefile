@@ -10,7 +10,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # gRPC's tracing drags html/template in, which keeps the linker from leaving out what nobody calls: hence the tag.
 RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
 MAX_SIZE := 33554432 # bytes of the release binary
-FUZZTIME ?= 3s
+FUZZTIME ?= 2s
 ALONE    := TestPolicies|TestAdmissions|TestModels|TestPFOOLBounds|TestReference|TestInclusion|TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork|TestScenarios/.*/go|TestRust|TestKeyRewrite|TestPolicyConformance|TestLiveHitRatio|TestLimitHolds|TestLikeSimulated|TestOverhead|TestFlippedBytes
 BENCHCOUNT ?= 15
 LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
@@ -37,7 +37,7 @@ test: servers
 ## check: everything else that must hold
 check: lint race fuzz wasm-check guests examples size demo
 
-## race: tests with the race detector, but for some long ones that have one goroutine
+## race: tests with the race detector, but for some that take long with it and have others beside them
 race: servers
 	@tools/install.sh gcc=gcc
 	EDGECACHE_REQUIRE_SERVERS=1 CGO_ENABLED=1 $(GO) test -race -skip '$(ALONE)' ./...
