@@ -62,6 +62,10 @@ func House() []Rule {
 		{Path: "hostabi/abitest", Ours: []string{"hostabi"}},
 		{Path: "hostabi/abitest/guests/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "plugins", Ours: []string{"core", "core/evict", "hostabi", "internal/atomicfile", "plugins/meter"}, Others: []string{wazero, xxhash}, ContextValues: true},
+		{
+			Path: "plugins/httpwasm", Ours: []string{"hostabi", "plugins/meter"}, HTTP: true, ContextValues: true,
+			Others: []string{wazero, "golang.org/x/net/http/httpguts"},
+		},
 		{Path: "plugins/meter"},
 		{Path: "plugins/set", Ours: []string{"core", "hostabi", "plugins"}},
 		{
