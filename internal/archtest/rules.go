@@ -161,6 +161,7 @@ func House() []Rule {
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
 			Others: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", goRedis},
 		},
+		{Path: "rfc9111", HTTP: true},
 		{Path: "bench", Ours: []string{"*"}, Others: []string{"*"}, HTTP: true},
 		{Path: "bench/*", Ours: []string{"*", "internal/testserver"}, Others: []string{"*"}, HTTP: true},
 		{Path: "wasm-examples"},

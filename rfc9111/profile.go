@@ -1,0 +1,57 @@
+package rfc9111
+
+import "time"
+
+// CookieRule says which responses with Set-Cookie a shared cache stores. Private caches store all of them.
+type CookieRule uint8
+
+const (
+	// CookiesNever stores none of them.
+	CookiesNever CookieRule = iota
+	// CookiesPublic stores those whose cache directives say public.
+	CookiesPublic
+	// CookiesAlways stores them as any other, as RFC 9111 (7.3) has it.
+	CookiesAlways
+)
+
+// Profile says how a cache reads the RFCs where they leave a choice. The zero value is a careful shared cache without
+// targeted fields. A Profile is not changed once it is in use.
+type Profile struct {
+	// Private makes it the cache of one user: private and Authorization do not matter, s-maxage, proxy-revalidate and
+	// targeted fields are not looked at.
+	Private bool
+	// SetCookie is about responses with Set-Cookie.
+	SetCookie CookieRule
+	// CookieHeuristics lets a shared cache store a response to a request with Cookie that says nothing of its freshness. RFC
+	// 9111 has no objection, but origins that forget Cache-Control on personal pages do.
+	CookieHeuristics bool
+	// Targets are the targeted fields of RFC 9213 in the order in which they count, canonical names.
+	Targets []string
+	// HeuristicPercent is the share of the time since Last-Modified that a response without explicit freshness is fresh
+	// (4.2.2). Zero means 10, a negative number no heuristics.
+	HeuristicPercent int
+	// MaxHeuristic bounds what HeuristicPercent gives. Zero means a week.
+	MaxHeuristic time.Duration
+	// StaleWhileRevalidate and StaleIfError count for responses that do not say their own and that nothing forbids to be
+	// served stale.
+	StaleWhileRevalidate, StaleIfError time.Duration
+}
+
+// RFC returns the profile that stores all that RFC 9111 lets a shared cache store.
+func RFC() Profile {
+	return Profile{SetCookie: CookiesAlways, CookieHeuristics: true, Targets: DefaultTargets()}
+}
+
+// Safe returns the profile that leaves out what RFC 9111 allows and what has leaked between users all the same: responses
+// with Set-Cookie, and those to requests with Cookie that say nothing of their freshness.
+func Safe() Profile {
+	return Profile{Targets: DefaultTargets()}
+}
+
+// DefaultTargets returns the targeted fields that edgecache listens to, the first one its own.
+func DefaultTargets() []string {
+	return []string{OwnTarget, "Cdn-Cache-Control"}
+}
+
+// OwnTarget is the targeted field for edgecache alone. It is not passed on (RFC 9213, 2.2).
+const OwnTarget = "Edgecache-Cache-Control"
