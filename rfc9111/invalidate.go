@@ -3,31 +3,66 @@ package rfc9111
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 )
 
-// Safe methods are not meant to change anything (RFC 9110, 9.2.1): GET, HEAD, OPTIONS and TRACE. A method that is not
-// known is unsafe.
-func SafeMethod(method string) bool { return false }
+// SafeMethod reports whether a method is not meant to change anything (RFC 9110, 9.2.1): GET, HEAD, OPTIONS and TRACE. A method
+// that is not known is unsafe.
+func SafeMethod(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
 
-// Invalidates returns the URIs whose stored responses an answer invalidates (4.4): none unless the method is unsafe and the
-// status is 2xx or 3xx; else the target, and where Location and Content-Location lead if that is at the same origin. They are absolute,
-// without fragment, scheme and host in lower case.
-func Invalidates(method string, status int, target *url.URL, h http.Header) []string { return nil }
+// Invalidates reports whether an answer with status to a request with method invalidates what is stored for the target URI
+// (4.4): the method is unsafe and the status is 2xx or 3xx.
+func Invalidates(method string, status int) bool {
+	return !SafeMethod(method) && (status/100 == 2 || status/100 == 3)
+}
 
-// GroupInvalidations returns the groups of the target's origin that an answer invalidates (RFC 9875, 3), none when the method
-// is safe or the status is an error.
-func GroupInvalidations(method string, status int, h http.Header) []string { return nil }
+// InvalidatedURIs returns what else an answer with header h to a request for target invalidates, given that it Invalidates:
+// where Location and Content-Location lead, if that is at the origin of target and not target itself. They are
+// scheme://host/path?query with the scheme and host of target, which is absolute.
+func InvalidatedURIs(target *url.URL, h http.Header) []string {
+	own := uri(target, target)
+	var uris []string
+	for _, name := range [...]string{"Location", "Content-Location"} {
+		if also, ok := sameOrigin(target, h[name]); ok && also != own && !slices.Contains(uris, also) {
+			uris = append(uris, also)
+		}
+	}
+	return uris
+}
 
-// Groups returns the groups of a response (RFC 9875, 2), each once. A group belongs to the origin of the response: the same
-// string of another origin is another group. A field that is no list of strings is ignored whole.
-func Groups(h http.Header) []string { return nil }
+// sameOrigin resolves a reference in a field of one line. It reports false if that leads to another origin (RFC 9110, 4.3.1).
+func sameOrigin(target *url.URL, lines []string) (string, bool) {
+	if len(lines) != 1 {
+		return "", false
+	}
+	reference, err := target.Parse(lines[0])
+	if err != nil || !strings.EqualFold(reference.Scheme, target.Scheme) || reference.User != nil ||
+		!strings.EqualFold(reference.Hostname(), target.Hostname()) || port(reference) != port(target) {
+		return "", false
+	}
+	return uri(target, reference), true
+}
 
-// Tags returns the tags of a response, each once: its Groups and what Surrogate-Key (separated by spaces), Cache-Tag (by commas) and Xkey
-// (by either) say. At most MaxTags are returned, of at most MaxTagLength bytes.
-func Tags(h http.Header) []string { return nil }
+// port returns the port of a URI, that of its scheme if it has none.
+func port(u *url.URL) string {
+	switch p := u.Port(); {
+	case p != "":
+		return p
+	case strings.EqualFold(u.Scheme, "https"):
+		return "443"
+	default:
+		return "80"
+	}
+}
 
-// What Tags and Groups keep; RFC 9875 (2) asks for at least 32 of 32.
-const (
-	MaxTags      = 256
-	MaxTagLength = 1024
-)
+// uri writes u with the scheme and host of origin, and without fragment.
+func uri(origin, u *url.URL) string {
+	return strings.ToLower(origin.Scheme) + "://" + strings.ToLower(origin.Host) + u.RequestURI()
+}

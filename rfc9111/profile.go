@@ -22,7 +22,7 @@ type Profile struct {
 	Private bool
 	// SetCookie is about responses with Set-Cookie.
 	SetCookie CookieRule
-	// CookieHeuristics lets a shared cache store a response to a request with Cookie that says nothing of its freshness. RFC
+	// CookieHeuristics lets a shared cache store a response that says nothing of its freshness to a request with Cookie. RFC
 	// 9111 has no objection, but origins that forget Cache-Control on personal pages do.
 	CookieHeuristics bool
 	// Targets are the targeted fields of RFC 9213 in the order in which they count, canonical names.
@@ -33,7 +33,7 @@ type Profile struct {
 	// MaxHeuristic bounds what HeuristicPercent gives. Zero means a week.
 	MaxHeuristic time.Duration
 	// StaleWhileRevalidate and StaleIfError count for responses that do not say their own and that nothing forbids to be
-	// served stale.
+	// served stale (4.2.4: "configuration").
 	StaleWhileRevalidate, StaleIfError time.Duration
 }
 
@@ -43,15 +43,35 @@ func RFC() Profile {
 }
 
 // Safe returns the profile that leaves out what RFC 9111 allows and what has leaked between users all the same: responses
-// with Set-Cookie, and those to requests with Cookie that say nothing of their freshness.
+// with Set-Cookie, and those that say nothing of their freshness to requests with Cookie.
 func Safe() Profile {
 	return Profile{Targets: DefaultTargets()}
 }
 
-// DefaultTargets returns the targeted fields that edgecache listens to, the first one its own.
+// OwnTarget is the targeted field for edgecache alone. It is not passed on.
+const OwnTarget = "Edgecache-Cache-Control"
+
+// DefaultTargets returns the targeted fields that edgecache listens to, its own first.
 func DefaultTargets() []string {
 	return []string{OwnTarget, "Cdn-Cache-Control"}
 }
 
-// OwnTarget is the targeted field for edgecache alone. It is not passed on (RFC 9213, 2.2).
-const OwnTarget = "Edgecache-Cache-Control"
+// directives reads those of a response as the profile listens to them.
+func (p *Profile) directives(x *Exchange) Directives {
+	if p.Private {
+		return ParseResponse(x.Response, nil)
+	}
+	return ParseResponse(x.Response, p.Targets)
+}
+
+// heuristic returns the lifetime of a response that was modified so long before it was sent (4.2.2).
+func (p *Profile) heuristic(unchanged time.Duration) time.Duration {
+	percent, most := p.HeuristicPercent, p.MaxHeuristic
+	if percent == 0 {
+		percent = 10
+	}
+	if most == 0 {
+		most = 7 * 24 * time.Hour
+	}
+	return max(0, min(unchanged/100*time.Duration(percent), most))
+}

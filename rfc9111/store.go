@@ -9,10 +9,12 @@ import (
 // Exchange is a request and the response that an origin gave to it, as a cache sees them.
 type Exchange struct {
 	Method string
-	// URL is the target URI; it is needed for a POST only (RFC 9110, 9.3.3) and may be nil otherwise.
-	URL     *url.URL
+	// URL is the target URI, absolute; it is needed for a POST only (RFC 9110, 9.3.3) and may be nil otherwise.
+	URL *url.URL
+	// Request is the header that was sent to the origin.
 	Request http.Header
-	// Status and Response are those of the final response.
+	// Status and Response are those of the final response; of a stored response that was validated, its own status and what
+	// Freshen made of its header.
 	Status   int
 	Response http.Header
 	// RequestTime is when the request was sent, ResponseTime when the header of the response had come.
@@ -35,54 +37,243 @@ type Decision struct {
 // It does not see the body: that a 200 was complete (3.3) and that a 206 had as many bytes as its Content-Range says is the
 // caller's to check before it commits. A stored POST answers later requests for GET and HEAD of the same URI; it invalidates
 // what was stored first. A HEAD is not stored; see HeadAgrees.
-func (p *Profile) Store(x *Exchange) Decision { return Decision{} }
+func (p *Profile) Store(x *Exchange) Decision {
+	d := Decision{Directives: p.directives(x)}
+	j := judge{p: p, x: x, d: &d.Directives}
+	d.Freshness = j.freshness()
+	d.Reason = j.reason(&d.Freshness)
+	return d
+}
 
-// Reason is why a response is not stored.
-type Reason uint8
+// judge looks at one exchange.
+type judge struct {
+	p *Profile
+	x *Exchange
+	d *Directives
+}
 
-// The reasons, in the order in which they are looked for.
-const (
-	Storable Reason = iota
-	// MethodNotCacheable is for any but GET, and POST with explicit freshness and its own URI as Content-Location.
-	MethodNotCacheable
-	// StatusNotFinal is for 1xx; 304 has it as well, as it has no representation of its own.
-	StatusNotFinal
-	// StatusNotUnderstood is for must-understand with a status that is unknown here (5.2.2.3).
-	StatusNotUnderstood
-	// BadContentRange is for a 206 without a single byte range that its Content-Length agrees with.
-	BadContentRange
-	// VaryStar is for Vary: *, which no request matches (4.1).
-	VaryStar
-	// RequestNoStore is for no-store of the request (5.2.1.5).
-	RequestNoStore
-	// NoStore is for no-store of the response (5.2.2.5).
-	NoStore
-	// PrivateResponse is for private in a shared cache (5.2.2.7).
-	PrivateResponse
-	// Authorized is for a request with Authorization in a shared cache, when the response does not allow it (3.5).
-	Authorized
-	// SetsCookie is for Set-Cookie when the profile does not store it.
-	SetsCookie
-	// HasCookie is for a request with Cookie and no explicit freshness, when the profile does not store it.
-	HasCookie
-	// NoFreshness is for a response that nothing makes cacheable (3), or that has neither freshness nor a validator.
-	NoFreshness
-)
+// reason goes through the conditions of 3, and those that a cache with more than one user should add.
+func (j *judge) reason(f *Freshness) Reason {
+	for _, check := range [...]func(*judge) Reason{
+		(*judge).method, (*judge).status, (*judge).forbidden, (*judge).personal,
+	} {
+		if r := check(j); r != Storable {
+			return r
+		}
+	}
+	return j.cacheable(f)
+}
 
-// String returns the reason as a token for Cache-Status's detail, such as "no-store".
-func (r Reason) String() string { return "" }
+// method accepts GET, and POST as RFC 9110 (9.3.3) has it.
+func (j *judge) method() Reason {
+	switch {
+	case j.x.Method == http.MethodGet:
+		return Storable
+	case j.x.Method == http.MethodPost && j.x.Status/100 == 2 && j.explicit() && j.isOwnContent():
+		return Storable
+	}
+	return MethodNotCacheable
+}
 
-// Override says what it takes to store a response all the same.
-type Override uint8
+// isOwnContent reports whether Content-Location says that the response is the representation of its own target.
+func (j *judge) isOwnContent() bool {
+	if j.x.URL == nil {
+		return false
+	}
+	location, ok := sameOrigin(j.x.URL, j.x.Response["Content-Location"])
+	return ok && location == uri(j.x.URL, j.x.URL)
+}
 
-const (
-	// OverrideNever is for what no cache can store and use rightly.
-	OverrideNever Override = iota
-	// OverrideGranted is for what the origin forbade or what may be private: a hook needs a grant of the configuration.
-	OverrideGranted
-	// OverrideFreely is for what lacks freshness only.
-	OverrideFreely
-)
+func (j *judge) status() Reason {
+	switch status := j.x.Status; {
+	case status < 200:
+		return StatusNotFinal
+	case status == http.StatusNotModified, status == http.StatusPreconditionFailed,
+		status == http.StatusRequestedRangeNotSatisfiable:
+		return StatusOfCondition
+	case status == http.StatusPartialContent && !j.isPart():
+		return BadContentRange
+	case j.d.MustUnderstand && !understood(status):
+		return StatusNotUnderstood
+	}
+	return Storable
+}
 
-// Override says what it takes to store a response that was refused for r.
-func (r Reason) Override() Override { return OverrideNever }
+// isPart reports whether a 206 was asked for and says what it has (3.3).
+func (j *judge) isPart() bool {
+	_, ok := PartRange(j.x.Response)
+	return ok && len(j.x.Request["Range"]) > 0
+}
+
+// forbidden finds what the origin or the client forbids for everybody.
+func (j *judge) forbidden() Reason {
+	if _, star := VaryFields(j.x.Response); star {
+		return VaryStar
+	}
+	if ParseRequest(j.x.Request).NoStore {
+		return RequestNoStore
+	}
+	if j.d.NoStore && !j.d.MustUnderstand { // its status is understood, or it would not be here (5.2.2.3)
+		return NoStore
+	}
+	return Storable
+}
+
+// personal finds what a shared cache must not or should not store.
+func (j *judge) personal() Reason {
+	if j.p.Private {
+		return Storable
+	}
+	d := j.d
+	switch {
+	case d.Private:
+		return PrivateResponse
+	case len(j.x.Request["Authorization"]) > 0 && !d.Public && !d.MustRevalidate && d.SMaxAge == Absent:
+		return Authorized
+	case len(j.x.Response["Set-Cookie"]) > 0 && !j.p.stores(d):
+		return SetsCookie
+	case len(j.x.Request["Cookie"]) > 0 && !j.p.CookieHeuristics && !d.Public && !j.explicit():
+		return HasCookie
+	}
+	return Storable
+}
+
+// stores reports whether Set-Cookie is no reason not to store a response with directives d.
+func (p *Profile) stores(d *Directives) bool {
+	return p.Private || p.SetCookie == CookiesAlways || p.SetCookie == CookiesPublic && d.Public
+}
+
+// cacheable finds out whether something makes the response cacheable, and whether it is of use later on.
+func (j *judge) cacheable(f *Freshness) Reason {
+	allowed := j.explicit() || j.d.Public || j.p.Private && j.d.Private || heuristicallyCacheable(j.x.Status)
+	fresh := f.Lifetime > f.InitialAge && f.Flags&FlagNoCache == 0
+	if !allowed || !fresh && f.StaleWhileRevalidate == 0 && f.StaleIfError <= 0 && !hasValidator(j.x.Response) {
+		return NoFreshness
+	}
+	return Storable
+}
+
+// explicit reports whether the response says itself how long it is fresh (4.2.1).
+func (j *judge) explicit() bool {
+	return j.d.MaxAge != Absent || !j.p.Private && j.d.SMaxAge != Absent || j.d.Source == "" && len(j.x.Response["Expires"]) > 0
+}
+
+// freshness works out what is kept of the response.
+func (j *judge) freshness() Freshness {
+	received := j.x.ResponseTime
+	date, ok := ParseDate(firstLine(j.x.Response["Date"]))
+	if !ok {
+		date = received
+	}
+	f := Freshness{
+		Received:     received.UnixNano(),
+		InitialAge:   j.initialAge(date),
+		StaleIfError: Absent,
+	}
+	f.Lifetime, ok = j.lifetime(date)
+	if !ok {
+		f.Flags |= FlagHeuristic
+	}
+	j.restrict(&f)
+	return f
+}
+
+// initialAge is the corrected_initial_age of 4.2.3, the careful one. Of several ages the first counts; one that is no number
+// is ignored (5.1).
+func (j *judge) initialAge(date time.Time) time.Duration {
+	apparent := j.x.ResponseTime.Truncate(time.Second).Sub(date)
+	delay := max(0, j.x.ResponseTime.Sub(j.x.RequestTime))
+	age, _ := ParseDelta(trim(firstMember(j.x.Response["Age"])))
+	return min(max(apparent, age+delay, 0), MaxDelta)
+}
+
+// lifetime is the freshness_lifetime of 4.2.1; explicit is false when it is a guess (4.2.2).
+func (j *judge) lifetime(date time.Time) (lifetime time.Duration, explicit bool) {
+	d := j.d
+	switch {
+	case !j.p.Private && d.SMaxAge != Absent:
+		return d.SMaxAge, true
+	case d.MaxAge != Absent:
+		return d.MaxAge, true
+	case j.explicit():
+		expires, ok := ParseDate(firstLine(j.x.Response["Expires"]))
+		if !ok {
+			return 0, true // 5.3: already expired
+		}
+		return min(max(0, expires.Sub(date)), MaxDelta), true
+	}
+	modified, ok := ParseDate(firstLine(j.x.Response["Last-Modified"]))
+	if !ok || !d.Public && !heuristicallyCacheable(j.x.Status) {
+		return 0, false
+	}
+	return j.p.heuristic(date.Sub(modified)), false
+}
+
+// restrict writes down what directives beside the lifetime say about reuse.
+func (j *judge) restrict(f *Freshness) {
+	d := j.d
+	shared := !j.p.Private
+	if d.NoCache {
+		f.Flags |= FlagNoCache
+	}
+	if d.Immutable {
+		f.Flags |= FlagImmutable
+	}
+	if d.MustRevalidate || shared && (d.ProxyRevalidate || d.SMaxAge != Absent) {
+		f.Flags |= FlagNoStale
+	}
+	if f.Flags&(FlagNoCache|FlagNoStale) != 0 {
+		f.StaleIfError = 0
+		return
+	}
+	f.StaleWhileRevalidate = j.p.StaleWhileRevalidate
+	if d.StaleWhileRevalidate != Absent {
+		f.StaleWhileRevalidate = d.StaleWhileRevalidate
+	}
+	switch {
+	case d.StaleIfError != Absent:
+		f.StaleIfError = d.StaleIfError
+	case j.p.StaleIfError > 0:
+		f.StaleIfError = j.p.StaleIfError
+	}
+}
+
+// firstLine returns the value of a field that should have one line.
+func firstLine(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[0]
+}
+
+// firstMember returns the first member of the first line of a field.
+func firstMember(lines []string) string {
+	line := firstLine(lines)
+	for i := range len(line) {
+		if line[i] == ',' {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// heuristicallyCacheable lists what RFC 9110 (15.1) does.
+func heuristicallyCacheable(status int) bool {
+	switch status {
+	case 200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501:
+		return true
+	}
+	return false
+}
+
+// understood reports whether all that caches have to know of a status is known here: those of RFC 9110 (15) that are final.
+func understood(status int) bool {
+	switch status {
+	case 418:
+		return false
+	case 421, 422, 426:
+		return true
+	}
+	return 200 <= status && status <= 206 || 300 <= status && status <= 308 && status != 306 ||
+		400 <= status && status <= 417 || 500 <= status && status <= 505
+}
