@@ -148,9 +148,9 @@ func (r *directiveReader) read() {
 	name := r.cut(end)
 	r.name, r.form = trim(name), argumentGood
 	r.rest = r.rest[1:]
-	if close := closingQuote(r.rest); close > 0 {
-		r.value = r.rest[1:close]
-		r.rest = r.rest[close+1:]
+	if end := closingQuote(r.rest); end > 0 {
+		r.value = r.rest[1:end]
+		r.rest = r.rest[end+1:]
 		if trim(r.cut(strings.IndexByte(r.rest, ','))) != "" {
 			r.form = argumentBroken
 		}

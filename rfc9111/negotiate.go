@@ -10,6 +10,7 @@ import (
 // Codings is what a client accepts of the content codings that matter here.
 type Codings uint8
 
+// The codings, by their names in Accept-Encoding: br, zstd, gzip and identity.
 const (
 	CodingBrotli Codings = 1 << iota
 	CodingZstd

@@ -236,13 +236,13 @@ func (r *sfReader) numeral() sfValue {
 
 // quoted reads a string (RFC 9651, 4.2.5).
 func (r *sfReader) quoted() string {
-	close := closingQuote(r.rest)
-	if close == 0 {
+	end := closingQuote(r.rest)
+	if end == 0 {
 		r.fail()
 		return ""
 	}
-	text := r.rest[1:close]
-	r.rest = r.rest[close+1:]
+	text := r.rest[1:end]
+	r.rest = r.rest[end+1:]
 	var plain []byte
 	for i := 0; i < len(text); i++ {
 		c := text[i]

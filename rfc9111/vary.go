@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // Fields is where the fields of a request are read from; an http.Header is one. What is returned is not changed.
@@ -25,7 +26,8 @@ func VaryFields(h http.Header) (names []string, star bool) {
 
 // AppendVariant appends to dst what tells the variants of one URI apart: the values that the fields in names, which is from
 // VaryFields, have in a request. Two requests get the same bytes if and only if they match (4.1): a field is absent in both,
-// or AppendSelecting makes the same of both. It allocates nothing when dst has the room.
+// or AppendSelecting makes the same of both. It allocates nothing when dst has the room, but for several lines with quotes and more
+// than 16 languages.
 func AppendVariant(dst []byte, names []string, req Fields) []byte {
 	for _, name := range names {
 		dst = appendNamed(dst, name, req.Values(name))
@@ -82,6 +84,9 @@ func AppendSelecting(dst []byte, name string, values []string) []byte {
 // alone.
 func appendList(dst []byte, lines []string) []byte {
 	start := len(dst)
+	if len(lines) > 1 && slices.ContainsFunc(lines, hasQuote) {
+		lines = []string{strings.Join(lines, ", ")} // a string may begin on one line and end on another
+	}
 	r := listReader{lines: lines}
 	for r.next() {
 		if len(dst) > start {
@@ -91,6 +96,8 @@ func appendList(dst []byte, lines []string) []byte {
 	}
 	return dst
 }
+
+func hasQuote(s string) bool { return strings.IndexByte(s, '"') >= 0 }
 
 // listReader goes through the members of a list (RFC 9110, 5.6.1) on all lines of a field, without the empty ones.
 type listReader struct {

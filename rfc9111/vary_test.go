@@ -49,6 +49,8 @@ func TestMatching(t *testing.T) {
 		{"4.1 space around commas", header("Foo: 1,2"), header("Foo:  1 ,\t2 "), true},
 		{"4.1 space elsewhere", header("Foo: 1 2"), header("Foo: 1  2"), false},
 		{"4.1 space in quotes", header(`Foo: "1,2"`), header(`Foo: "1, 2"`), false},
+		{"4.1 quotes over two lines", header(`Foo: "1`, `Foo: 2"`), header(`Foo: "1,2"`), false},
+		{"4.1 quotes over two lines, in one", header(`Foo: "1`, `Foo: 2"`), header(`Foo: "1, 2"`), true},
 		{"4.1 order", header("Foo: 1, 2"), header("Foo: 2, 1"), false},
 		{"4.1 case", header("Foo: a"), header("Foo: A"), false},
 		{"4.1 values stay in their fields", header("Foo: 1", "Bar: 2"), header("Foo: 2", "Bar: 1"), false},
@@ -164,7 +166,7 @@ func FuzzAppendSelecting(f *testing.F) {
 		for _, name := range []string{"Accept-Encoding", "Accept-Language", "Foo"} {
 			one := AppendSelecting(nil, name, []string{a, b})
 			spaced := AppendSelecting(nil, name, []string{" " + a + "\t", ", " + b + " ,"})
-			if string(one) != string(spaced) {
+			if string(one) != string(spaced) && !strings.Contains(a, `"`) {
 				t.Errorf("%s: %q, %q is %q, with space around %q", name, a, b, one, spaced)
 			}
 			if name != "Accept-Language" {
