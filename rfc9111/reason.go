@@ -12,7 +12,7 @@ const (
 	StatusNotFinal
 	// StatusOfCondition is for 304, 412 and 416: they answer the condition or range of one request and are nothing to others.
 	StatusOfCondition
-	// BadContentRange is for a 206 that nobody asked for, or without a single byte range that its Content-Length agrees with.
+	// BadContentRange is for a 206 without a single byte range that its Content-Length agrees with.
 	BadContentRange
 	// StatusNotUnderstood is for must-understand with a status that is unknown here (5.2.2.3).
 	StatusNotUnderstood
@@ -91,4 +91,11 @@ func (r Reason) Override() Override {
 	default:
 		return OverrideNever
 	}
+}
+
+// Revokes reports whether a stored response must be forgotten when its header, as Freshen made it of a 304 or of a HEAD that
+// agrees, is refused for r: nobody may be served from it any more. For another reason but Storable and NoFreshness it is left as
+// it was before, since what came is for one client alone.
+func (r Reason) Revokes() bool {
+	return r == NoStore || r == PrivateResponse || r == VaryStar || r == StatusNotUnderstood
 }

@@ -11,7 +11,7 @@ type Exchange struct {
 	Method string
 	// URL is the target URI, absolute; it is needed for a POST only (RFC 9110, 9.3.3) and may be nil otherwise.
 	URL *url.URL
-	// Request is the header that was sent to the origin.
+	// Request is the client's header. Conditions and ranges in it do not matter.
 	Request http.Header
 	// Status and Response are those of the final response; of a stored response that was validated, its own status and what
 	// Freshen made of its header.
@@ -91,7 +91,7 @@ func (j *judge) status() Reason {
 	case status == http.StatusNotModified, status == http.StatusPreconditionFailed,
 		status == http.StatusRequestedRangeNotSatisfiable:
 		return StatusOfCondition
-	case status == http.StatusPartialContent && !j.isPart():
+	case status == http.StatusPartialContent && !isPart(j.x.Response):
 		return BadContentRange
 	case j.d.MustUnderstand && !understood(status):
 		return StatusNotUnderstood
@@ -99,10 +99,10 @@ func (j *judge) status() Reason {
 	return Storable
 }
 
-// isPart reports whether a 206 was asked for and says what it has (3.3).
-func (j *judge) isPart() bool {
-	_, ok := PartRange(j.x.Response)
-	return ok && len(j.x.Request["Range"]) > 0
+// isPart reports whether a 206 says what it has (3.3).
+func isPart(h http.Header) bool {
+	_, ok := PartRange(h)
+	return ok
 }
 
 // forbidden finds what the origin or the client forbids for everybody.

@@ -91,8 +91,9 @@ func matchesModified(stored, got http.Header) Match {
 // body: Content-Length, Content-Encoding and Content-Range. What got does not say of Date and Age is unknown. The map is new;
 // values are shared.
 //
-// It goes on as with any response: an Exchange with the result as Response is given to Store, and what that says is kept with
-// the StoredHeader of the same Exchange.
+// It goes on as with any response: an Exchange with the result as Response is given to Store. If the Reason is Storable or
+// NoFreshness, the Decision's Freshness and the StoredHeader of the same Exchange, not the result itself, take the places of what
+// is stored; else see Revokes.
 func Freshen(stored, got http.Header) http.Header {
 	fresh := maps.Clone(stored)
 	if fresh == nil {
