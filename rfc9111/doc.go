@@ -2,8 +2,8 @@
 // of what is stored: RFC 9111 and the extensions that build on it.
 //
 // All of it is pure: functions over header fields and times that the caller gives. There is no clock, no I/O, no state, and
-// everything is safe for concurrent use. Headers that are passed in are read and never written; their keys are in the
-// canonical form of net/http.
+// everything is safe for concurrent use. Headers that are passed in are read, and written by SetCondition alone; their keys are
+// in the canonical form of net/http.
 //
 // A response is judged once, when it comes, by (*Profile).Store. What later decisions need is kept in a Freshness, which has
 // a fixed size, so that a hit parses nothing but the request's own Cache-Control and allocates nothing.
