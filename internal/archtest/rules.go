@@ -55,6 +55,7 @@ func House() []Rule {
 		{Path: "core/codec/seal", Ours: []string{"core/codec"}},
 		{Path: "core/evict"},
 		{Path: "core/evict/policytest", Ours: []string{"core/evict"}},
+		{Path: "httphook"},
 		{Path: "hostabi"},
 		{Path: "hostabi/sdk"},
 		{Path: "hostabi/sdk/go", Guest: true},
