@@ -16,7 +16,8 @@ type Manifest struct {
 	Name string `json:"name"`
 	// Version is the plugin's own, any text up to 64 bytes.
 	Version string `json:"version"`
-	// ABI is ABIHook, or ABIPolicy for an eviction policy, which has none of the fields below but Needs, MemoryPages and Fuel.
+	// ABI is ABIHook, or ABIPolicy for an eviction policy, which has none of the fields below but Needs, MemoryPages and Fuel, or
+	// ABIHTTP for hooks of HTTP, which have Phases in the place of Hooks, and no Ops, Keys and Pure.
 	ABI string `json:"abi"`
 	// Hooks are what the host shall call: HookBefore, HookAfter, HookObserve.
 	Hooks []string `json:"hooks,omitempty"`
@@ -24,8 +25,12 @@ type Manifest struct {
 	Ops []string `json:"ops,omitempty"`
 	// Keys are prefixes: the hooks are called for keys that begin with one of them. None is every key.
 	Keys []string `json:"keys,omitempty"`
-	// Headers are the names of the HTTP headers that the plugin reads, in lower case, where a host has hooks of HTTP.
-	Headers []string `json:"headers,omitempty"`
+	// Phases are where the host shall call hooks of HTTP, of those that HTTPPhases names.
+	Phases []string `json:"phases,omitempty"`
+	// Headers are the names of the fields of requests that hooks of HTTP read, in lower case, ResponseHeaders those of
+	// responses.
+	Headers         []string `json:"headers,omitempty"`
+	ResponseHeaders []string `json:"response_headers,omitempty"`
 	// Needs are the capabilities that it needs, of those in Capabilities.
 	Needs []string `json:"needs,omitempty"`
 	// MemoryPages is how far an instance's memory may grow, in pages of 64 KiB. 0 is DefaultMemoryPages. That of a policy may
@@ -38,6 +43,11 @@ type Manifest struct {
 	Priority int `json:"priority,omitempty"`
 	// Pure promises that what ec_before returns depends on namespace and key alone, so that the host may remember it.
 	Pure bool `json:"pure,omitempty"`
+	// PureKey promises that what ec_http says in the phase "key" depends on scheme, host and target alone: it gets no others then,
+	// and the host may remember it.
+	PureKey bool `json:"pure_key,omitempty"`
+	// Lengthen asks to have responses kept that no-store, private or Authorization forbid to keep. An operator must grant it.
+	Lengthen bool `json:"lengthen,omitempty"`
 	// Stateful asks for one instance, so that what the guest remembers is seen by every call.
 	Stateful bool `json:"stateful,omitempty"`
 	// Lossy allows the host to drop events rather than let commands wait for the guest.
@@ -61,6 +71,7 @@ type Stat struct {
 const (
 	ABIHook   = "hook/1"
 	ABIPolicy = "policy/1"
+	ABIHTTP   = "http/1"
 
 	HookBefore  = "before"
 	HookAfter   = "after"
@@ -164,8 +175,8 @@ func (m *Manifest) Validate() error {
 		return fmt.Errorf("name %.80q: 1 to 64 of a-z 0-9 . _ - are allowed, the first a letter or digit", m.Name)
 	case m.Version == "" || len(m.Version) > 64:
 		return fmt.Errorf("version %.80q: 1 to 64 bytes are allowed", m.Version)
-	case m.ABI != ABIHook && m.ABI != ABIPolicy:
-		return fmt.Errorf("abi %.80q is not known: this host speaks %q, and %q with policies", m.ABI, ABIHook, ABIPolicy)
+	case m.ABI != ABIHook && m.ABI != ABIPolicy && m.ABI != ABIHTTP:
+		return fmt.Errorf("abi %.80q is not known: this host speaks %q, %q, and %q with policies", m.ABI, ABIHook, ABIHTTP, ABIPolicy)
 	case m.MemoryPages < 0 || m.MemoryPages > MaxMemoryPages:
 		return fmt.Errorf("memory_pages %d: 1 to %d are possible", m.MemoryPages, MaxMemoryPages)
 	case m.Fuel < 0:
@@ -174,6 +185,10 @@ func (m *Manifest) Validate() error {
 		return m.checkPolicy()
 	case m.Failure != "" && m.Failure != FailOpen && m.Failure != FailClosed:
 		return fmt.Errorf("failure %.80q: %q or %q are possible", m.Failure, FailOpen, FailClosed)
+	case m.ABI == ABIHTTP:
+		return m.checkHTTP()
+	case len(m.Phases) > 0 || len(m.ResponseHeaders) > 0 || m.PureKey || m.Lengthen:
+		return fmt.Errorf("phases, response_headers, pure_key, lengthen: they are for abi %q", ABIHTTP)
 	case m.Pure && (m.Stateful || !m.Wants(HookBefore) || m.Wants(HookAfter)):
 		return errors.New(`pure: only a plugin with the hook "before", without "after" and not stateful can be pure`)
 	}
@@ -205,6 +220,10 @@ func (m *Manifest) checkPolicy() error {
 		{"ops", len(m.Ops) > 0},
 		{"keys", len(m.Keys) > 0},
 		{"headers", len(m.Headers) > 0},
+		{"phases", len(m.Phases) > 0},
+		{"response_headers", len(m.ResponseHeaders) > 0},
+		{"pure_key", m.PureKey},
+		{"lengthen", m.Lengthen},
 		{"priority", m.Priority != 0},
 		{"pure", m.Pure},
 		{"stateful", m.Stateful},
@@ -219,10 +238,54 @@ func (m *Manifest) checkPolicy() error {
 	return checkWords("needs", m.Needs, []string{"log"})
 }
 
+// checkHTTP reports what is wrong with the manifest of hooks of HTTP.
+func (m *Manifest) checkHTTP() error {
+	switch {
+	case len(m.Hooks) > 0 || len(m.Ops) > 0 || len(m.Keys) > 0 || m.Pure:
+		return fmt.Errorf("hooks, ops, keys, pure: they are for abi %q: one of %q has phases, and pure_key", ABIHook, ABIHTTP)
+	case len(m.Phases) == 0:
+		return fmt.Errorf("phases: none given: at least one of %s is needed", strings.Join(HTTPPhases(), ", "))
+	case m.PureKey && (m.Stateful || !m.WantsPhase("key")):
+		return errors.New(`pure_key: only a plugin with the phase "key" that is not stateful can be pure`)
+	}
+	if err := checkWords("phases", m.Phases, HTTPPhases()); err != nil {
+		return err
+	}
+	if err := checkWords("needs", m.Needs, []string{"clock", "kv", "log", "metrics", "rng"}); err != nil {
+		return err
+	}
+	if err := checkHeaders("headers", m.Headers); err != nil {
+		return err
+	}
+	if err := checkHeaders("response_headers", m.ResponseHeaders); err != nil {
+		return err
+	}
+	return m.checkStats()
+}
+
+// checkHeaders reports a name that is no field's, or stands twice.
+func checkHeaders(field string, names []string) error {
+	if len(names) > maxWords {
+		return fmt.Errorf("%s: %d given: at most %d are possible", field, len(names), maxWords)
+	}
+	for i, h := range names {
+		if !ValidName(h) {
+			return fmt.Errorf("%s: name %.80q: 1 to 64 of a-z 0-9 . _ - are allowed, the first a letter or digit", field, h)
+		}
+		if slices.Contains(names[:i], h) {
+			return fmt.Errorf("%s: %q stands twice", field, h)
+		}
+	}
+	return nil
+}
+
+// WantsPhase reports whether the manifest lists the phase.
+func (m *Manifest) WantsPhase(name string) bool { return slices.Contains(m.Phases, name) }
+
 func (m *Manifest) checkKeys() error {
 	switch {
-	case len(m.Keys) > maxWords || len(m.Headers) > maxWords:
-		return fmt.Errorf("keys, headers: %d and %d given: at most %d of each are possible", len(m.Keys), len(m.Headers), maxWords)
+	case len(m.Keys) > maxWords:
+		return fmt.Errorf("keys: %d given: at most %d are possible", len(m.Keys), maxWords)
 	case len(m.Keys) > 0 && m.Wants(HookObserve):
 		return fmt.Errorf("keys: events carry no key: a plugin with hook %q takes all of them", HookObserve)
 	}
@@ -231,12 +294,7 @@ func (m *Manifest) checkKeys() error {
 			return fmt.Errorf("keys: prefix %.80q: 1 to %d bytes are allowed", p, maxPrefix)
 		}
 	}
-	for _, h := range m.Headers {
-		if !ValidName(h) {
-			return fmt.Errorf("headers: name %.80q: 1 to 64 of a-z 0-9 . _ - are allowed, the first a letter or digit", h)
-		}
-	}
-	return nil
+	return checkHeaders("headers", m.Headers)
 }
 
 func (m *Manifest) checkOps() error {
@@ -295,10 +353,14 @@ func (s Stat) check(kinds map[string]string) error {
 
 // Marker returns the export that a module of the manifest's ABI must have.
 func (m *Manifest) Marker() string {
-	if m.ABI == ABIPolicy {
+	switch m.ABI {
+	case ABIPolicy:
 		return ExportPolicyMarker
+	case ABIHTTP:
+		return ExportHTTPMarker
+	default:
+		return ExportMarker
 	}
-	return ExportMarker
 }
 
 // Wants reports whether the manifest lists the hook.

@@ -47,7 +47,7 @@ func TestBadManifests(t *testing.T) {
 		{`"a-1"`, `"-a"`, `name "-a"`},
 		{`"a-1"`, `"A"`, `name "A"`},
 		{`"version":"2"`, `"version":""`, `version ""`},
-		{`"hook/1"`, `"hook/2"`, `abi "hook/2" is not known: this host speaks "hook/1", and "policy/1" with policies`},
+		{`"hook/1"`, `"hook/2"`, `abi "hook/2" is not known: this host speaks "hook/1", "http/1", and "policy/1" with policies`},
 		{`["before","observe"]`, `["before","observed"]`, `hooks: "observed" is not known: possible are before, after, observe`},
 		{`["before","observe"]`, `["before","before"]`, `hooks: "before" stands twice`},
 		{`"hooks":["before","observe"]`, `"hooks":[]`, `pure: only a plugin`},

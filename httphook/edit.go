@@ -1,6 +1,7 @@
 package httphook
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,9 +109,22 @@ func CheckTarget(target string) error {
 // CheckLocation reports what can't be a Location.
 func CheckLocation(location string) error {
 	if location == "" {
-		return fmt.Errorf("location is empty")
+		return errors.New("location is empty")
 	}
 	return checkLine("location", location)
+}
+
+// CheckTag reports what can't be a tag: nothing, and bytes that lists of tags have between them.
+func CheckTag[T string | []byte](tag T) error {
+	if len(tag) == 0 {
+		return errors.New("a tag is empty")
+	}
+	for i := range len(tag) {
+		if c := tag[i]; c <= ' ' || c >= 0x7f || c == ',' || c == '"' {
+			return fmt.Errorf("tag %.80q has byte %#02x at %d: visible ASCII but commas and quotes is possible", tag, c, i)
+		}
+	}
+	return nil
 }
 
 // checkLine reports bytes that don't belong into a URI: controls, spaces and what is not ASCII.

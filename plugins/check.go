@@ -26,12 +26,19 @@ func wasiFunctions() []string {
 // offered returns the capabilities that everyone gets, all of them harmless. The others are for an operator to grant.
 func offered() []string { return []string{"clock", "hash", "log", "rng"} }
 
+// lengthen is what an operator grants to hooks of HTTP whose manifest asks for it.
+const lengthen = "lengthen"
+
 // checkNeeds reports a capability that the plugin needs and does not get.
 func checkNeeds(m *hostabi.Manifest, g Grants) error {
 	for _, need := range m.Needs {
 		if !slices.Contains(offered(), need) && !slices.Contains(g.Needs, need) {
 			return fmt.Errorf("manifest: needs capability %q, which it was not granted", need)
 		}
+	}
+	if m.Lengthen && !slices.Contains(g.Needs, lengthen) {
+		return fmt.Errorf("manifest: asks for %s, to keep responses that no-store, private or Authorization forbid to keep, which "+
+			"it was not granted", lengthen)
 	}
 	return nil
 }
@@ -55,6 +62,9 @@ func checkModule(mod *hostabi.Module, m *hostabi.Manifest, pages uint32) error {
 	}
 	if m.ABI == hostabi.ABIPolicy {
 		return checkExports(mod, hostabi.PolicySignatures(), policyRequired(mod))
+	}
+	if m.ABI == hostabi.ABIHTTP {
+		return checkExports(mod, hostabi.HTTPSignatures(), required(mod, m))
 	}
 	return checkExports(mod, hostabi.ExportSignatures(), required(mod, m))
 }
@@ -166,6 +176,14 @@ func required(mod *hostabi.Module, m *hostabi.Manifest) []requirement {
 			all = append(all, requirement{hostabi.ExportBuf, why}, requirement{hostabi.ExportAfter, why})
 		case hostabi.HookObserve:
 			all = append(all, requirement{hostabi.ExportEvents, why}, requirement{hostabi.ExportObserve, why})
+		}
+	}
+	for _, phase := range m.Phases {
+		why := fmt.Sprintf("phase %q", phase)
+		if phase == hostabi.HTTPPhaseEvent {
+			all = append(all, requirement{hostabi.ExportEvents, why}, requirement{hostabi.ExportObserve, why})
+		} else {
+			all = append(all, requirement{hostabi.ExportBuf, why}, requirement{hostabi.ExportHTTP, why})
 		}
 	}
 	if mod.Export(hostabi.ExportInit) != nil {

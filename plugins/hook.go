@@ -25,7 +25,7 @@ var (
 // those names them.
 func (p *Plugin) Hook() core.Hook {
 	v := p.current.Load()
-	if v == nil || v.hooks == nil {
+	if v == nil || v.hooks == nil || p.abi != hostabi.ABIHook {
 		return nil
 	}
 	ops := opMask(v.manifest, core.AllOps&^core.Ops(core.OpClear, core.OpKeys, core.OpRaw))

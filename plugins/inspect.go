@@ -102,7 +102,11 @@ func (h *Host) inspectModule(src *Source, r *Inspection) (err error) {
 	if r.Manifest != nil && r.Manifest.ABI == hostabi.ABIPolicy {
 		return h.inspectPolicy(src)
 	}
-	v, err := (&Plugin{host: h, name: r.Name}).prepare(src)
+	p := &Plugin{host: h, name: r.Name, abi: hostabi.ABIHook}
+	if r.Manifest != nil {
+		p.abi = r.Manifest.ABI
+	}
+	v, err := p.prepare(src)
 	if err != nil {
 		return err
 	}
@@ -128,6 +132,9 @@ func (g *Grants) grant(m *hostabi.Manifest) []string {
 		if !slices.Contains(offered(), need) {
 			asked = append(asked, need)
 		}
+	}
+	if m.Lengthen && !slices.Contains(g.Needs, lengthen) {
+		asked = append(asked, lengthen)
 	}
 	g.Needs = append(slices.Clip(g.Needs), asked...)
 	if m.MemoryPages > g.mostPages() {

@@ -38,8 +38,8 @@ type instance struct {
 	dead  bool
 	final *hostabi.StatTable
 
-	before, after, observe, stats, buf, idle api.Function
-	stack                                    [5]uint64
+	before, after, http, observe, stats, buf, idle api.Function
+	stack                                          [5]uint64
 
 	bufAddr, bufSize uint32         // the call buffer
 	header           hostabi.Header // what it holds
@@ -56,7 +56,7 @@ type instance struct {
 	kv      *kvStore // the plugin's; those of an instance in the shadow are its own
 	metrics *metrics //
 
-	_ [56]byte // whole cache lines: instances of different goroutines must not share one
+	_ [40]byte // whole cache lines: instances of different goroutines must not share one
 }
 
 // call enters the guest. It is the one place where that happens. The runtime turns panics, those of host functions included,

@@ -14,7 +14,6 @@ import (
 type observer struct {
 	plugin *Plugin
 	spec   core.ObserverSpec
-	queue  *queue // nil: commands wait for the guest
 }
 
 var (
@@ -27,10 +26,10 @@ var (
 // those that a plugin whose manifest says lossy can't keep up with.
 func (p *Plugin) Observer() core.Observer {
 	v := p.current.Load()
-	if v == nil || v.observers == nil {
+	if v == nil || v.observers == nil || p.abi != hostabi.ABIHook {
 		return nil
 	}
-	return &observer{plugin: p, queue: p.queue, spec: core.ObserverSpec{
+	return &observer{plugin: p, spec: core.ObserverSpec{
 		Name: p.name, Ops: opMask(v.manifest, core.AllOps),
 		Clock: v.manifest.NeedsCapability("clock"), KeyHash: v.manifest.NeedsCapability("hash"),
 	}}
@@ -40,27 +39,30 @@ func (o *observer) Spec() core.ObserverSpec { return o.spec }
 
 func (o *observer) Report() (core.Report, error) { return o.plugin.Report() }
 
-func (o *observer) Observe(events []core.Event) {
+func (o *observer) Observe(events []core.Event) { o.plugin.tell(eventBytes(events)) }
+
+// tell hands over events as guests have them, in batches: at once, or through the queue.
+func (p *Plugin) tell(events []byte) {
 	for len(events) > 0 {
-		n := min(len(events), hostabi.EventBatch)
-		if o.queue != nil {
-			o.queue.put(events[:n])
+		n := min(len(events), hostabi.EventBatch*hostabi.EventSize)
+		if p.queue != nil {
+			p.queue.put(events[:n])
 		} else {
-			o.plugin.observe(events[:n])
+			p.observe(events[:n])
 		}
 		events = events[n:]
 	}
 }
 
 // observe hands one batch over. If the guest does not take it, it is lost.
-func (p *Plugin) observe(events []core.Event) {
+func (p *Plugin) observe(events []byte) {
 	if !p.handOver(events) {
-		p.lost.Add(uint64(len(events)))
+		p.lost.Add(uint64(len(events) / hostabi.EventSize))
 	}
 }
 
 // handOver reports whether the guest took a batch.
-func (p *Plugin) handOver(events []core.Event) bool {
+func (p *Plugin) handOver(events []byte) bool {
 	v, in := p.enter()
 	if in == nil {
 		return false
@@ -106,11 +108,11 @@ func (p *Plugin) enter() (*version, *instance) {
 }
 
 // take copies events into the guest's buffer and calls it.
-func (in *instance) take(events []core.Event) error {
-	if !in.memory.Write(in.events, eventBytes(events)) {
+func (in *instance) take(events []byte) error {
+	if !in.memory.Write(in.events, events) {
 		return protocolf("the buffer of events is outside the memory")
 	}
-	in.stack[0] = uint64(len(events))
+	in.stack[0] = uint64(len(events) / hostabi.EventSize)
 	return in.call(callAside, in.observe, in.stack[:1])
 }
 

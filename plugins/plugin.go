@@ -54,6 +54,7 @@ type Grants struct {
 type Plugin struct {
 	host *Host
 	name string
+	abi  string // what a manifest's must be
 
 	lines      limiter // what the host logs about the plugin
 	guestLines limiter // what the guest logs
@@ -69,6 +70,7 @@ type Plugin struct {
 	refused  atomic.Uint64
 	lost     atomic.Uint64
 	swaps    atomic.Uint64
+	versions atomic.Uint64 // that were begun
 
 	rollbacks atomic.Uint64
 	regrets   sync.WaitGroup // rollbacks that failures have begun
@@ -95,7 +97,12 @@ func (t *callTotals) add(in *instance) {
 // Load checks and compiles a module and sets up its first instance. Nothing of it runs before all checks have passed.
 // Errors say what is wrong with the module, and what to do.
 func (h *Host) Load(ctx context.Context, src Source) (*Plugin, error) {
-	p := &Plugin{host: h, name: src.Name, kv: newKVStore(core.Clock)}
+	return h.loadAs(ctx, hostabi.ABIHook, src)
+}
+
+// loadAs loads a module whose manifest's abi must be so.
+func (h *Host) loadAs(ctx context.Context, abi string, src Source) (*Plugin, error) {
+	p := &Plugin{host: h, name: src.Name, abi: abi, kv: newKVStore(core.Clock)}
 	p.lines.burst, p.guestLines.burst = h.logBurst, h.logBurst
 	p.kv.limit(src.Grants)
 	if p.name == "" {

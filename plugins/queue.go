@@ -3,7 +3,6 @@ package plugins
 import (
 	"sync"
 
-	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/hostabi"
 )
 
@@ -24,7 +23,7 @@ type queue struct {
 
 type queued struct {
 	n      int
-	events [hostabi.EventBatch]core.Event
+	events [hostabi.EventBatch * hostabi.EventSize]byte
 }
 
 func newQueue(p *Plugin) *queue {
@@ -39,7 +38,7 @@ func newQueue(p *Plugin) *queue {
 }
 
 // put copies a batch, if there is room for it.
-func (q *queue) put(events []core.Event) {
+func (q *queue) put(events []byte) {
 	q.mu.RLock()
 	defer q.mu.RUnlock()
 	if !q.closed {
@@ -51,7 +50,7 @@ func (q *queue) put(events []core.Event) {
 		default:
 		}
 	}
-	q.plugin.lost.Add(uint64(len(events)))
+	q.plugin.lost.Add(uint64(len(events) / hostabi.EventSize))
 }
 
 func (q *queue) run() {

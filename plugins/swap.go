@@ -118,7 +118,7 @@ func sameWants(old, v *hostabi.Manifest) error {
 	for _, f := range []struct {
 		field string
 		a, b  []string
-	}{{"hooks", old.Hooks, v.Hooks}, {"ops", old.Ops, v.Ops}, {"needs", old.Needs, v.Needs}} {
+	}{{"hooks", old.Hooks, v.Hooks}, {"phases", old.Phases, v.Phases}, {"ops", old.Ops, v.Ops}, {"needs", old.Needs, v.Needs}} {
 		a, b := slices.Sorted(slices.Values(f.a)), slices.Sorted(slices.Values(f.b))
 		if !slices.Equal(a, b) {
 			return fmt.Errorf("manifest: %s %q, and %q before: %w", f.field, b, a, ErrOtherWants)
@@ -127,10 +127,10 @@ func sameWants(old, v *hostabi.Manifest) error {
 	if old.Lossy != v.Lossy {
 		return fmt.Errorf("manifest: lossy is %v, and was not before: %w", v.Lossy, ErrOtherWants)
 	}
-	return nil
+	return sameHTTP(old, v)
 }
 
-// sample is a key that hooks were called for.
+// sample is a key that hooks were called for; of hooks of HTTP, a frame in the key's place, and the phase in op's.
 type sample struct {
 	op        core.Op
 	namespace *core.Namespace
@@ -139,7 +139,7 @@ type sample struct {
 
 const (
 	sampleCount = 16
-	sampleKey   = 256 // longer keys are not sampled
+	sampleKey   = 512 // longer keys are not sampled
 )
 
 // samples remembers the keys of some calls, the last ones, without allocating. Safe for concurrent use.
@@ -200,6 +200,9 @@ func (v *version) rehearse(shadow []sample) error {
 
 // rehearse makes the calls of a command that misses. It returns the one that failed.
 func (in *instance) rehearse(s sample) (call string, err error) {
+	if in.version.manifest.ABI == hostabi.ABIHTTP {
+		return hostabi.ExportHTTP, in.rehearseHTTP(uint8(s.op), s.key)
+	}
 	cmd := core.Command{Op: s.op, Namespace: s.namespace, Key: s.key, Cookies: make([]uint64, 1)}
 	if s.op.Many() {
 		cmd.Keys, cmd.Values = []string{s.key}, make([][]byte, 1)

@@ -328,7 +328,7 @@ func TestLossy(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost := p.Stats().Lost
-	p.queue.put(slow)
+	p.queue.put(eventBytes(slow))
 	if n := p.Stats().Lost - lost; n != 256 {
 		t.Errorf("%d events were lost after Close", n)
 	}

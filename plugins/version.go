@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	goruntime "runtime"
+	"slices"
 
 	"github.com/tetratelabs/wazero"
 
@@ -27,6 +28,7 @@ type version struct {
 	config   []byte
 	sum      [sha256.Size]byte // of all that it was made from
 	source   *Source           // all that it was made from
+	number   uint64            // tells it from the plugin's other versions
 	swapped  bool              // it has taken the place of another
 	begun    int64             // and when, by the clock
 
@@ -72,8 +74,8 @@ func (p *Plugin) prepare(src *Source) (*version, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.ABI != hostabi.ABIHook {
-		return nil, fmt.Errorf("manifest: abi %q: it is an eviction policy, which has no hooks: name it where policies are chosen", m.ABI)
+	if err := checkABI(m.ABI, p.abi); err != nil {
+		return nil, err
 	}
 	pages, err := src.check(m)
 	if err != nil {
@@ -86,7 +88,7 @@ func (p *Plugin) prepare(src *Source) (*version, error) {
 	if err := checkModule(mod, m, pages); err != nil {
 		return nil, err
 	}
-	v := &version{plugin: p, manifest: m, config: src.config(), sum: src.sum(), source: src, filter: newFilter(m.Keys, src.Grants.Keys)}
+	v := &version{plugin: p, number: p.versions.Add(1), manifest: m, config: src.config(), sum: src.sum(), source: src, filter: newFilter(m.Keys, src.Grants.Keys)}
 	if mod.Export(hostabi.ExportInit) == nil && len(src.Config) > 0 {
 		return nil, fmt.Errorf("export %s is missing: the plugin takes no configuration", hostabi.ExportInit)
 	}
@@ -129,11 +131,11 @@ func (v *version) makePools() {
 	if v.manifest.Stateful {
 		size = 1
 	}
-	if v.manifest.Wants(hostabi.HookBefore) || v.manifest.Wants(hostabi.HookAfter) {
+	if isCalled(v.manifest) {
 		v.hooks = newPool(v, roleHooks, size)
 	}
 	switch {
-	case !v.manifest.Wants(hostabi.HookObserve):
+	case !isTold(v.manifest):
 	case v.manifest.Stateful && v.hooks != nil:
 		v.observers, v.hooks.role = v.hooks, roleObserver
 	default:
@@ -143,6 +145,30 @@ func (v *version) makePools() {
 		v.memo = newMemo()
 	}
 	v.selective = v.filter != nil || v.memo != nil
+}
+
+// isCalled reports whether a plugin is called inside of commands or exchanges, isTold whether events are for it.
+func isCalled(m *hostabi.Manifest) bool {
+	return m.Wants(hostabi.HookBefore) || m.Wants(hostabi.HookAfter) ||
+		slices.ContainsFunc(m.Phases, func(phase string) bool { return phase != hostabi.HTTPPhaseEvent })
+}
+
+func isTold(m *hostabi.Manifest) bool {
+	return m.Wants(hostabi.HookObserve) || m.WantsPhase(hostabi.HTTPPhaseEvent)
+}
+
+// checkABI reports a manifest that belongs elsewhere than where it is loaded.
+func checkABI(abi, want string) error {
+	switch {
+	case abi == want:
+		return nil
+	case abi == hostabi.ABIPolicy:
+		return fmt.Errorf("manifest: abi %q: it is an eviction policy, which has no hooks: name it where policies are chosen", abi)
+	case abi == hostabi.ABIHTTP:
+		return fmt.Errorf("manifest: abi %q: its hooks are those of an HTTP cache: name it where those are loaded", abi)
+	default:
+		return fmt.Errorf("manifest: abi %q: its hooks are those of commands: the abi of hooks of HTTP is %q", abi, want)
+	}
 }
 
 // pools returns the version's pools, each once.
@@ -211,7 +237,7 @@ func (v *version) instantiate(is role) (in *instance, err error) {
 	in.scope = newScope(v.manifest)
 	module := in.module
 	in.before, in.after = module.ExportedFunction(hostabi.ExportBefore), module.ExportedFunction(hostabi.ExportAfter)
-	in.observe = module.ExportedFunction(hostabi.ExportObserve)
+	in.observe, in.http = module.ExportedFunction(hostabi.ExportObserve), module.ExportedFunction(hostabi.ExportHTTP)
 	if len(v.manifest.Stats) > 0 {
 		in.stats = module.ExportedFunction(hostabi.ExportStats)
 	}
@@ -365,6 +391,9 @@ func (s *Source) check(m *hostabi.Manifest) (pages uint32, err error) {
 	}
 	if m.Fuel > maxFuel || s.Grants.Fuel > maxFuel || s.Grants.Fuel < 0 {
 		return 0, fmt.Errorf("fuel: manifest %d, grants %d: 0 to %d units are possible", m.Fuel, s.Grants.Fuel, int64(maxFuel))
+	}
+	if len(s.Grants.Keys) > 0 && m.ABI == hostabi.ABIHTTP {
+		return 0, fmt.Errorf("grants: keys: hooks of HTTP (abi %q) are called for every exchange", m.ABI)
 	}
 	if len(s.Grants.Keys) > 0 && m.Wants(hostabi.HookObserve) {
 		return 0, fmt.Errorf("grants: keys: events carry no key: a plugin with hook %q gets all of them or none", hostabi.HookObserve)

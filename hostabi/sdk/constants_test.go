@@ -21,7 +21,7 @@ import (
 )
 
 // abiFiles are where the numbers stand that guests need.
-var abiFiles = []string{"../abi.go", "../imports.go", "../policy.go"}
+var abiFiles = []string{"../abi.go", "../imports.go", "../policy.go", "../http.go"}
 
 // group is a block of constants that a comment introduces.
 type group struct {
@@ -62,9 +62,9 @@ func kindOf(name string) kind {
 		{"KV", i32},
 		{"TTL", i64},
 		{"Action|Offset|Length|Feature|Label", u64},
-		{"Field", u8},
+		{"Field|HTTPField", u8},
 		{"EventContinued", u32},
-		{"Buf|MinBuf|PatchHeader|Event|HistogramSlots|Max|Frame|Victim", size},
+		{"Buf|MinBuf|PatchHeader|Event|HistogramSlots|Max|Frame|Victim|HTTPFrame|HTTPLine|HTTPEvent", size},
 		{"SpecBytes", u32},
 		{"Spec", size},
 	} {

@@ -67,6 +67,7 @@ func House() []Rule {
 			Path: "plugins/httpwasm", Ours: []string{"hostabi", "plugins/meter"}, HTTP: true, ContextValues: true,
 			Others: []string{wazero, "golang.org/x/net/http/httpguts"},
 		},
+		{Path: "plugins/http", Ours: []string{"core", "hostabi", "httphook", "plugins"}},
 		{Path: "plugins/meter"},
 		{Path: "plugins/set", Ours: []string{"core", "hostabi", "plugins"}},
 		{

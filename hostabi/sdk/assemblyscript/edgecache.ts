@@ -196,6 +196,130 @@ export const VICTIM_SIZE: u32 = 8;
 // MAX_POLICY_TEXT is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
 export const MAX_POLICY_TEXT: u32 = 1024;
 
+// The phases of an exchange, of ec_http.
+export const HTTP_PHASE_REQUEST: u32 = 1; // ahead of everything
+export const HTTP_PHASE_KEY: u32 = 2; // makes the key
+export const HTTP_PHASE_LOOKUP: u32 = 3; // a stored response was found
+export const HTTP_PHASE_RESPONSE: u32 = 4; // the origin's header has come
+export const HTTP_PHASE_ADMIT: u32 = 5; // a response is about to take room
+export const HTTP_PHASE_DELIVER: u32 = 6; // ahead of the header that the client gets
+export const HTTP_PHASE_COUNT: u32 = 7;
+
+// The frame that ec_http finds at the beginning of the call buffer. A string is a u32 offset from the beginning of the frame
+// and, 4 bytes on, a u32 length. What a phase has no part in is 0.
+export const HTTP_FRAME_LENGTH: u32 = 0; // u32: of the whole frame
+export const HTTP_FRAME_PHASE: u32 = 4; // u8: as the parameter
+export const HTTP_FRAME_METHOD_NUMBER: u32 = 5; // u8: an HTTPMethod
+export const HTTP_FRAME_SCHEME: u32 = 6; // u8: 0 http, 1 https
+export const HTTP_FRAME_FLAGS: u32 = 7; // u8: sum of HTTPFlag
+export const HTTP_FRAME_STATUS: u32 = 8; // u16: of the response
+export const HTTP_FRAME_OUTCOME: u32 = 10; // u8: in deliver an HTTPOutcome
+export const HTTP_FRAME_FAMILY: u32 = 11; // u8: 4 or 6, of the client's address; 0 if that is not known
+export const HTTP_FRAME_RESERVED: u32 = 12; // u32
+export const HTTP_FRAME_METHOD: u32 = 16; // string
+export const HTTP_FRAME_HOST: u32 = 24; // string: in lower case, as it goes into keys
+export const HTTP_FRAME_TARGET: u32 = 32; // string: path and query; in key as the plugins ahead left it
+export const HTTP_FRAME_REQUEST_LINES: u32 = 40; // u32 offset of the request's lines, and their number in a u32
+export const HTTP_FRAME_RESPONSE_LINES: u32 = 48; // u32 offset of the response's lines, and their number in a u32
+export const HTTP_FRAME_CLIENT: u32 = 56; // 16 bytes: the client's address, of IPv4 the first 4
+export const HTTP_FRAME_AGE: u32 = 72; // i64: milliseconds that the stored response is old
+export const HTTP_FRAME_TTL: u32 = 80; // i64: milliseconds that the response is fresh from now on; a stored one that is stale, below 0
+export const HTTP_FRAME_SWR: u32 = 88; // i64: milliseconds behind that in which it may be used while it is validated
+export const HTTP_FRAME_SIE: u32 = 96; // i64: milliseconds behind that in which it may be used if the origin fails
+export const HTTP_FRAME_BODY: u32 = 104; // i64: length of the body, -1 if it is not known
+export const HTTP_FRAME_KEY_HASH: u32 = 112; // u64: in admit
+export const HTTP_FRAME_FREQUENCY: u32 = 120; // u32: in admit about how often the key was asked for lately, 0 if that is not known
+export const HTTP_FRAME_STRINGS: u32 = 128; // lines, then strings
+
+// A line of a header, 12 bytes: those of the fields that the manifest names, in its order, each as often as it is there.
+export const HTTP_LINE_NAME: u32 = 0; // u16: index in the manifest's "headers" or "response_headers"
+export const HTTP_LINE_OFFSET: u32 = 4; // u32: where the value is, from the beginning of the frame
+export const HTTP_LINE_LENGTH: u32 = 8; // u32
+export const HTTP_LINE_SIZE: u32 = 12;
+
+// Bits of HTTP_FRAME_FLAGS.
+export const HTTP_FLAG_BARRED: u32 = 1; // in response: no-store, private or Authorization forbid to keep it
+export const HTTP_FLAG_STORE: u32 = 2; // in response: it is kept, unless a verdict says otherwise
+
+// Methods.
+export const HTTP_METHOD_OTHER: u32 = 0;
+export const HTTP_METHOD_GET: u32 = 1;
+export const HTTP_METHOD_HEAD: u32 = 2;
+export const HTTP_METHOD_POST: u32 = 3;
+export const HTTP_METHOD_PUT: u32 = 4;
+export const HTTP_METHOD_DELETE: u32 = 5;
+export const HTTP_METHOD_PATCH: u32 = 6;
+export const HTTP_METHOD_OPTIONS: u32 = 7;
+export const HTTP_METHOD_COUNT: u32 = 8;
+
+// Where an answer comes from.
+export const HTTP_OUTCOME_NONE: u32 = 0;
+export const HTTP_OUTCOME_HIT: u32 = 1; // stored and fresh
+export const HTTP_OUTCOME_STALE: u32 = 2; // stored and stale
+export const HTTP_OUTCOME_REVALIDATED: u32 = 3; // stored, and validated for this request
+export const HTTP_OUTCOME_MISS: u32 = 4; // the origin's
+export const HTTP_OUTCOME_COLLAPSED: u32 = 5; // the origin's, fetched for another request
+export const HTTP_OUTCOME_BYPASS: u32 = 6; // the origin's, by the cache
+export const HTTP_OUTCOME_HOOK: u32 = 7; // a plugin's
+export const HTTP_OUTCOME_ERROR: u32 = 8; // the cache's own
+export const HTTP_OUTCOME_COUNT: u32 = 9;
+
+// A verdict is a list of patches: a u8 field, a u32 length and that many bytes, without gaps. An edit's bytes are a u16 length
+// of the name, the name and the value.
+export const HTTP_FIELD_ACTION: u8 = 1; // request: u8 HTTPAction, u8 0, u16 status
+export const HTTP_FIELD_LOCATION: u8 = 2; // request: where redirect goes
+export const HTTP_FIELD_BODY: u8 = 3; // request: of deny and synth
+export const HTTP_FIELD_SET: u8 = 4; // request, response, deliver: edit, one line in the place of all of that name
+export const HTTP_FIELD_ADD: u8 = 5; // request, response, deliver: edit, one more line
+export const HTTP_FIELD_REMOVE: u8 = 6; // request, response, deliver: the name of a field that goes
+export const HTTP_FIELD_TARGET: u8 = 7; // key: path and query in the place of the request's
+export const HTTP_FIELD_HIDE: u8 = 8; // key: no bytes: the origin gets the request's own target
+export const HTTP_FIELD_EXTRA: u8 = 9; // key: bytes that are added to the key
+export const HTTP_FIELD_VARY: u8 = 10; // key: edit, a value in the place of the request's where Vary names the field
+export const HTTP_FIELD_LOOKUP: u8 = 11; // lookup: u8 HTTPLookup
+export const HTTP_FIELD_STORE: u8 = 12; // response: u8, 1 keeps it and 0 does not
+export const HTTP_FIELD_TTL: u8 = 13; // response: i64 milliseconds
+export const HTTP_FIELD_SWR: u8 = 14; // response: i64 milliseconds
+export const HTTP_FIELD_SIE: u8 = 15; // response: i64 milliseconds
+export const HTTP_FIELD_TAG: u8 = 16; // response: a tag, for purging
+export const HTTP_FIELD_REFUSE: u8 = 17; // admit: no bytes: it is not kept
+export const HTTP_FIELD_COUNT: u8 = 18;
+
+// What a request comes to.
+export const HTTP_ACTION_PASS: u32 = 0;
+export const HTTP_ACTION_BYPASS: u32 = 1; // goes on to the origin by the cache
+export const HTTP_ACTION_DENY: u32 = 2; // is answered with a status from 400 to 599 and a body
+export const HTTP_ACTION_REDIRECT: u32 = 3; // is answered with a status 301, 302, 303, 307 or 308 and a location
+export const HTTP_ACTION_SYNTH: u32 = 4; // is answered with a status from 200 to 599, a header and a body
+export const HTTP_ACTION_COUNT: u32 = 5;
+
+// What a stored response is used for.
+export const HTTP_LOOKUP_USE: u32 = 0; // as HTTP has it
+export const HTTP_LOOKUP_REVALIDATE: u32 = 1; // it is validated, even if it is fresh
+export const HTTP_LOOKUP_MISS: u32 = 2; // another one is fetched
+export const HTTP_LOOKUP_COUNT: u32 = 3;
+
+// An event of HTTP, 32 bytes, of ec_observe.
+export const HTTP_EVENT_KEY_HASH: u32 = 0; // u64: tells keys apart while the process lives
+export const HTTP_EVENT_TIME: u32 = 8; // u64: unix nanoseconds at the end of the exchange
+export const HTTP_EVENT_ELAPSED: u32 = 16; // u32: microseconds that it took
+export const HTTP_EVENT_SIZE: u32 = 20; // u32: bytes of body that the client got
+export const HTTP_EVENT_AGE: u32 = 24; // u32: seconds that the stored response was old
+export const HTTP_EVENT_STATUS: u32 = 28; // u16
+export const HTTP_EVENT_METHOD: u32 = 30; // u8: an HTTPMethod
+export const HTTP_EVENT_OUTCOME: u32 = 31; // u8: an HTTPOutcome
+
+// Limits of frames and verdicts, in bytes, or how many.
+export const MAX_HTTP_FRAME: u32 = 65536; // a longer one is not shown to the guest
+export const MAX_HTTP_VERDICT: u32 = 1 << 17; // as a whole
+export const MAX_HTTP_BODY: u32 = 65536;
+export const MAX_HTTP_TARGET: u32 = 32768;
+export const MAX_HTTP_EXTRA: u32 = 1024;
+export const MAX_HTTP_EDITS: u32 = 64;
+export const MAX_HTTP_VARY: u32 = 16;
+export const MAX_HTTP_TAGS: u32 = 64;
+export const MAX_HTTP_TAG: u32 = 256;
+
 // generated from hostabi by make docs: end
 
 // What the host offers. A manifest lists under "needs" the capability that is named behind a function it uses.

@@ -190,6 +190,130 @@
 // EC_MAX_POLICY_TEXT is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
 #define EC_MAX_POLICY_TEXT 1024
 
+// The phases of an exchange, of ec_http.
+#define EC_HTTP_PHASE_REQUEST 1  // ahead of everything
+#define EC_HTTP_PHASE_KEY 2      // makes the key
+#define EC_HTTP_PHASE_LOOKUP 3   // a stored response was found
+#define EC_HTTP_PHASE_RESPONSE 4 // the origin's header has come
+#define EC_HTTP_PHASE_ADMIT 5    // a response is about to take room
+#define EC_HTTP_PHASE_DELIVER 6  // ahead of the header that the client gets
+#define EC_HTTP_PHASE_COUNT 7
+
+// The frame that ec_http finds at the beginning of the call buffer. A string is a u32 offset from the beginning of the frame
+// and, 4 bytes on, a u32 length. What a phase has no part in is 0.
+#define EC_HTTP_FRAME_LENGTH 0          // u32: of the whole frame
+#define EC_HTTP_FRAME_PHASE 4           // u8: as the parameter
+#define EC_HTTP_FRAME_METHOD_NUMBER 5   // u8: an HTTPMethod
+#define EC_HTTP_FRAME_SCHEME 6          // u8: 0 http, 1 https
+#define EC_HTTP_FRAME_FLAGS 7           // u8: sum of HTTPFlag
+#define EC_HTTP_FRAME_STATUS 8          // u16: of the response
+#define EC_HTTP_FRAME_OUTCOME 10        // u8: in deliver an HTTPOutcome
+#define EC_HTTP_FRAME_FAMILY 11         // u8: 4 or 6, of the client's address; 0 if that is not known
+#define EC_HTTP_FRAME_RESERVED 12       // u32
+#define EC_HTTP_FRAME_METHOD 16         // string
+#define EC_HTTP_FRAME_HOST 24           // string: in lower case, as it goes into keys
+#define EC_HTTP_FRAME_TARGET 32         // string: path and query; in key as the plugins ahead left it
+#define EC_HTTP_FRAME_REQUEST_LINES 40  // u32 offset of the request's lines, and their number in a u32
+#define EC_HTTP_FRAME_RESPONSE_LINES 48 // u32 offset of the response's lines, and their number in a u32
+#define EC_HTTP_FRAME_CLIENT 56         // 16 bytes: the client's address, of IPv4 the first 4
+#define EC_HTTP_FRAME_AGE 72            // i64: milliseconds that the stored response is old
+#define EC_HTTP_FRAME_TTL 80            // i64: milliseconds that the response is fresh from now on; a stored one that is stale, below 0
+#define EC_HTTP_FRAME_SWR 88            // i64: milliseconds behind that in which it may be used while it is validated
+#define EC_HTTP_FRAME_SIE 96            // i64: milliseconds behind that in which it may be used if the origin fails
+#define EC_HTTP_FRAME_BODY 104          // i64: length of the body, -1 if it is not known
+#define EC_HTTP_FRAME_KEY_HASH 112      // u64: in admit
+#define EC_HTTP_FRAME_FREQUENCY 120     // u32: in admit about how often the key was asked for lately, 0 if that is not known
+#define EC_HTTP_FRAME_STRINGS 128       // lines, then strings
+
+// A line of a header, 12 bytes: those of the fields that the manifest names, in its order, each as often as it is there.
+#define EC_HTTP_LINE_NAME 0   // u16: index in the manifest's "headers" or "response_headers"
+#define EC_HTTP_LINE_OFFSET 4 // u32: where the value is, from the beginning of the frame
+#define EC_HTTP_LINE_LENGTH 8 // u32
+#define EC_HTTP_LINE_SIZE 12
+
+// Bits of EC_HTTP_FRAME_FLAGS.
+#define EC_HTTP_FLAG_BARRED 1 // in response: no-store, private or Authorization forbid to keep it
+#define EC_HTTP_FLAG_STORE 2  // in response: it is kept, unless a verdict says otherwise
+
+// Methods.
+#define EC_HTTP_METHOD_OTHER 0
+#define EC_HTTP_METHOD_GET 1
+#define EC_HTTP_METHOD_HEAD 2
+#define EC_HTTP_METHOD_POST 3
+#define EC_HTTP_METHOD_PUT 4
+#define EC_HTTP_METHOD_DELETE 5
+#define EC_HTTP_METHOD_PATCH 6
+#define EC_HTTP_METHOD_OPTIONS 7
+#define EC_HTTP_METHOD_COUNT 8
+
+// Where an answer comes from.
+#define EC_HTTP_OUTCOME_NONE 0
+#define EC_HTTP_OUTCOME_HIT 1         // stored and fresh
+#define EC_HTTP_OUTCOME_STALE 2       // stored and stale
+#define EC_HTTP_OUTCOME_REVALIDATED 3 // stored, and validated for this request
+#define EC_HTTP_OUTCOME_MISS 4        // the origin's
+#define EC_HTTP_OUTCOME_COLLAPSED 5   // the origin's, fetched for another request
+#define EC_HTTP_OUTCOME_BYPASS 6      // the origin's, by the cache
+#define EC_HTTP_OUTCOME_HOOK 7        // a plugin's
+#define EC_HTTP_OUTCOME_ERROR 8       // the cache's own
+#define EC_HTTP_OUTCOME_COUNT 9
+
+// A verdict is a list of patches: a u8 field, a u32 length and that many bytes, without gaps. An edit's bytes are a u16 length
+// of the name, the name and the value.
+#define EC_HTTP_FIELD_ACTION 1   // request: u8 HTTPAction, u8 0, u16 status
+#define EC_HTTP_FIELD_LOCATION 2 // request: where redirect goes
+#define EC_HTTP_FIELD_BODY 3     // request: of deny and synth
+#define EC_HTTP_FIELD_SET 4      // request, response, deliver: edit, one line in the place of all of that name
+#define EC_HTTP_FIELD_ADD 5      // request, response, deliver: edit, one more line
+#define EC_HTTP_FIELD_REMOVE 6   // request, response, deliver: the name of a field that goes
+#define EC_HTTP_FIELD_TARGET 7   // key: path and query in the place of the request's
+#define EC_HTTP_FIELD_HIDE 8     // key: no bytes: the origin gets the request's own target
+#define EC_HTTP_FIELD_EXTRA 9    // key: bytes that are added to the key
+#define EC_HTTP_FIELD_VARY 10    // key: edit, a value in the place of the request's where Vary names the field
+#define EC_HTTP_FIELD_LOOKUP 11  // lookup: u8 HTTPLookup
+#define EC_HTTP_FIELD_STORE 12   // response: u8, 1 keeps it and 0 does not
+#define EC_HTTP_FIELD_TTL 13     // response: i64 milliseconds
+#define EC_HTTP_FIELD_SWR 14     // response: i64 milliseconds
+#define EC_HTTP_FIELD_SIE 15     // response: i64 milliseconds
+#define EC_HTTP_FIELD_TAG 16     // response: a tag, for purging
+#define EC_HTTP_FIELD_REFUSE 17  // admit: no bytes: it is not kept
+#define EC_HTTP_FIELD_COUNT 18
+
+// What a request comes to.
+#define EC_HTTP_ACTION_PASS 0
+#define EC_HTTP_ACTION_BYPASS 1   // goes on to the origin by the cache
+#define EC_HTTP_ACTION_DENY 2     // is answered with a status from 400 to 599 and a body
+#define EC_HTTP_ACTION_REDIRECT 3 // is answered with a status 301, 302, 303, 307 or 308 and a location
+#define EC_HTTP_ACTION_SYNTH 4    // is answered with a status from 200 to 599, a header and a body
+#define EC_HTTP_ACTION_COUNT 5
+
+// What a stored response is used for.
+#define EC_HTTP_LOOKUP_USE 0        // as HTTP has it
+#define EC_HTTP_LOOKUP_REVALIDATE 1 // it is validated, even if it is fresh
+#define EC_HTTP_LOOKUP_MISS 2       // another one is fetched
+#define EC_HTTP_LOOKUP_COUNT 3
+
+// An event of HTTP, 32 bytes, of ec_observe.
+#define EC_HTTP_EVENT_KEY_HASH 0 // u64: tells keys apart while the process lives
+#define EC_HTTP_EVENT_TIME 8     // u64: unix nanoseconds at the end of the exchange
+#define EC_HTTP_EVENT_ELAPSED 16 // u32: microseconds that it took
+#define EC_HTTP_EVENT_SIZE 20    // u32: bytes of body that the client got
+#define EC_HTTP_EVENT_AGE 24     // u32: seconds that the stored response was old
+#define EC_HTTP_EVENT_STATUS 28  // u16
+#define EC_HTTP_EVENT_METHOD 30  // u8: an HTTPMethod
+#define EC_HTTP_EVENT_OUTCOME 31 // u8: an HTTPOutcome
+
+// Limits of frames and verdicts, in bytes, or how many.
+#define EC_MAX_HTTP_FRAME 65536          // a longer one is not shown to the guest
+#define EC_MAX_HTTP_VERDICT (1ull << 17) // as a whole
+#define EC_MAX_HTTP_BODY 65536
+#define EC_MAX_HTTP_TARGET 32768
+#define EC_MAX_HTTP_EXTRA 1024
+#define EC_MAX_HTTP_EDITS 64
+#define EC_MAX_HTTP_VARY 16
+#define EC_MAX_HTTP_TAGS 64
+#define EC_MAX_HTTP_TAG 256
+
 // generated from hostabi by make docs: end
 
 // ec_call is the call buffer: the host writes it before each call, the guest owns the memory.

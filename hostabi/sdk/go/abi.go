@@ -216,6 +216,152 @@ const (
 	MaxPolicyText = 1024
 )
 
+// The phases of an exchange, of ec_http.
+const (
+	HTTPPhaseRequest  = 1 // ahead of everything
+	HTTPPhaseKey      = 2 // makes the key
+	HTTPPhaseLookup   = 3 // a stored response was found
+	HTTPPhaseResponse = 4 // the origin's header has come
+	HTTPPhaseAdmit    = 5 // a response is about to take room
+	HTTPPhaseDeliver  = 6 // ahead of the header that the client gets
+	HTTPPhaseCount    = 7
+)
+
+// The frame that ec_http finds at the beginning of the call buffer. A string is a u32 offset from the beginning of the frame
+// and, 4 bytes on, a u32 length. What a phase has no part in is 0.
+const (
+	HTTPFrameLength        = 0   // u32: of the whole frame
+	HTTPFramePhase         = 4   // u8: as the parameter
+	HTTPFrameMethodNumber  = 5   // u8: an HTTPMethod
+	HTTPFrameScheme        = 6   // u8: 0 http, 1 https
+	HTTPFrameFlags         = 7   // u8: sum of HTTPFlag
+	HTTPFrameStatus        = 8   // u16: of the response
+	HTTPFrameOutcome       = 10  // u8: in deliver an HTTPOutcome
+	HTTPFrameFamily        = 11  // u8: 4 or 6, of the client's address; 0 if that is not known
+	HTTPFrameReserved      = 12  // u32
+	HTTPFrameMethod        = 16  // string
+	HTTPFrameHost          = 24  // string: in lower case, as it goes into keys
+	HTTPFrameTarget        = 32  // string: path and query; in key as the plugins ahead left it
+	HTTPFrameRequestLines  = 40  // u32 offset of the request's lines, and their number in a u32
+	HTTPFrameResponseLines = 48  // u32 offset of the response's lines, and their number in a u32
+	HTTPFrameClient        = 56  // 16 bytes: the client's address, of IPv4 the first 4
+	HTTPFrameAge           = 72  // i64: milliseconds that the stored response is old
+	HTTPFrameTTL           = 80  // i64: milliseconds that the response is fresh from now on; a stored one that is stale, below 0
+	HTTPFrameSWR           = 88  // i64: milliseconds behind that in which it may be used while it is validated
+	HTTPFrameSIE           = 96  // i64: milliseconds behind that in which it may be used if the origin fails
+	HTTPFrameBody          = 104 // i64: length of the body, -1 if it is not known
+	HTTPFrameKeyHash       = 112 // u64: in admit
+	HTTPFrameFrequency     = 120 // u32: in admit about how often the key was asked for lately, 0 if that is not known
+	HTTPFrameStrings       = 128 // lines, then strings
+)
+
+// A line of a header, 12 bytes: those of the fields that the manifest names, in its order, each as often as it is there.
+const (
+	HTTPLineName   = 0 // u16: index in the manifest's "headers" or "response_headers"
+	HTTPLineOffset = 4 // u32: where the value is, from the beginning of the frame
+	HTTPLineLength = 8 // u32
+	HTTPLineSize   = 12
+)
+
+// Bits of HTTPFrameFlags.
+const (
+	HTTPFlagBarred = 1 // in response: no-store, private or Authorization forbid to keep it
+	HTTPFlagStore  = 2 // in response: it is kept, unless a verdict says otherwise
+)
+
+// Methods.
+const (
+	HTTPMethodOther   = 0
+	HTTPMethodGet     = 1
+	HTTPMethodHead    = 2
+	HTTPMethodPost    = 3
+	HTTPMethodPut     = 4
+	HTTPMethodDelete  = 5
+	HTTPMethodPatch   = 6
+	HTTPMethodOptions = 7
+	HTTPMethodCount   = 8
+)
+
+// Where an answer comes from.
+const (
+	HTTPOutcomeNone        = 0
+	HTTPOutcomeHit         = 1 // stored and fresh
+	HTTPOutcomeStale       = 2 // stored and stale
+	HTTPOutcomeRevalidated = 3 // stored, and validated for this request
+	HTTPOutcomeMiss        = 4 // the origin's
+	HTTPOutcomeCollapsed   = 5 // the origin's, fetched for another request
+	HTTPOutcomeBypass      = 6 // the origin's, by the cache
+	HTTPOutcomeHook        = 7 // a plugin's
+	HTTPOutcomeError       = 8 // the cache's own
+	HTTPOutcomeCount       = 9
+)
+
+// A verdict is a list of patches: a u8 field, a u32 length and that many bytes, without gaps. An edit's bytes are a u16 length
+// of the name, the name and the value.
+const (
+	HTTPFieldAction   = 1  // request: u8 HTTPAction, u8 0, u16 status
+	HTTPFieldLocation = 2  // request: where redirect goes
+	HTTPFieldBody     = 3  // request: of deny and synth
+	HTTPFieldSet      = 4  // request, response, deliver: edit, one line in the place of all of that name
+	HTTPFieldAdd      = 5  // request, response, deliver: edit, one more line
+	HTTPFieldRemove   = 6  // request, response, deliver: the name of a field that goes
+	HTTPFieldTarget   = 7  // key: path and query in the place of the request's
+	HTTPFieldHide     = 8  // key: no bytes: the origin gets the request's own target
+	HTTPFieldExtra    = 9  // key: bytes that are added to the key
+	HTTPFieldVary     = 10 // key: edit, a value in the place of the request's where Vary names the field
+	HTTPFieldLookup   = 11 // lookup: u8 HTTPLookup
+	HTTPFieldStore    = 12 // response: u8, 1 keeps it and 0 does not
+	HTTPFieldTTL      = 13 // response: i64 milliseconds
+	HTTPFieldSWR      = 14 // response: i64 milliseconds
+	HTTPFieldSIE      = 15 // response: i64 milliseconds
+	HTTPFieldTag      = 16 // response: a tag, for purging
+	HTTPFieldRefuse   = 17 // admit: no bytes: it is not kept
+	HTTPFieldCount    = 18
+)
+
+// What a request comes to.
+const (
+	HTTPActionPass     = 0
+	HTTPActionBypass   = 1 // goes on to the origin by the cache
+	HTTPActionDeny     = 2 // is answered with a status from 400 to 599 and a body
+	HTTPActionRedirect = 3 // is answered with a status 301, 302, 303, 307 or 308 and a location
+	HTTPActionSynth    = 4 // is answered with a status from 200 to 599, a header and a body
+	HTTPActionCount    = 5
+)
+
+// What a stored response is used for.
+const (
+	HTTPLookupUse        = 0 // as HTTP has it
+	HTTPLookupRevalidate = 1 // it is validated, even if it is fresh
+	HTTPLookupMiss       = 2 // another one is fetched
+	HTTPLookupCount      = 3
+)
+
+// An event of HTTP, 32 bytes, of ec_observe.
+const (
+	HTTPEventKeyHash = 0  // u64: tells keys apart while the process lives
+	HTTPEventTime    = 8  // u64: unix nanoseconds at the end of the exchange
+	HTTPEventElapsed = 16 // u32: microseconds that it took
+	HTTPEventSize    = 20 // u32: bytes of body that the client got
+	HTTPEventAge     = 24 // u32: seconds that the stored response was old
+	HTTPEventStatus  = 28 // u16
+	HTTPEventMethod  = 30 // u8: an HTTPMethod
+	HTTPEventOutcome = 31 // u8: an HTTPOutcome
+)
+
+// Limits of frames and verdicts, in bytes, or how many.
+const (
+	MaxHTTPFrame   = 65536   // a longer one is not shown to the guest
+	MaxHTTPVerdict = 1 << 17 // as a whole
+	MaxHTTPBody    = 65536
+	MaxHTTPTarget  = 32768
+	MaxHTTPExtra   = 1024
+	MaxHTTPEdits   = 64
+	MaxHTTPVary    = 16
+	MaxHTTPTags    = 64
+	MaxHTTPTag     = 256
+)
+
 // generated from hostabi by make docs: end
 
 // Op is an operation: one of the Op constants, or one that this SDK does not know yet.

@@ -222,6 +222,130 @@ pub const VICTIM_SIZE: usize = 8;
 // MAX_POLICY_TEXT is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
 pub const MAX_POLICY_TEXT: usize = 1024;
 
+// The phases of an exchange, of ec_http.
+pub const HTTP_PHASE_REQUEST: u32 = 1; // ahead of everything
+pub const HTTP_PHASE_KEY: u32 = 2; // makes the key
+pub const HTTP_PHASE_LOOKUP: u32 = 3; // a stored response was found
+pub const HTTP_PHASE_RESPONSE: u32 = 4; // the origin's header has come
+pub const HTTP_PHASE_ADMIT: u32 = 5; // a response is about to take room
+pub const HTTP_PHASE_DELIVER: u32 = 6; // ahead of the header that the client gets
+pub const HTTP_PHASE_COUNT: u32 = 7;
+
+// The frame that ec_http finds at the beginning of the call buffer. A string is a u32 offset from the beginning of the frame
+// and, 4 bytes on, a u32 length. What a phase has no part in is 0.
+pub const HTTP_FRAME_LENGTH: usize = 0; // u32: of the whole frame
+pub const HTTP_FRAME_PHASE: usize = 4; // u8: as the parameter
+pub const HTTP_FRAME_METHOD_NUMBER: usize = 5; // u8: an HTTPMethod
+pub const HTTP_FRAME_SCHEME: usize = 6; // u8: 0 http, 1 https
+pub const HTTP_FRAME_FLAGS: usize = 7; // u8: sum of HTTPFlag
+pub const HTTP_FRAME_STATUS: usize = 8; // u16: of the response
+pub const HTTP_FRAME_OUTCOME: usize = 10; // u8: in deliver an HTTPOutcome
+pub const HTTP_FRAME_FAMILY: usize = 11; // u8: 4 or 6, of the client's address; 0 if that is not known
+pub const HTTP_FRAME_RESERVED: usize = 12; // u32
+pub const HTTP_FRAME_METHOD: usize = 16; // string
+pub const HTTP_FRAME_HOST: usize = 24; // string: in lower case, as it goes into keys
+pub const HTTP_FRAME_TARGET: usize = 32; // string: path and query; in key as the plugins ahead left it
+pub const HTTP_FRAME_REQUEST_LINES: usize = 40; // u32 offset of the request's lines, and their number in a u32
+pub const HTTP_FRAME_RESPONSE_LINES: usize = 48; // u32 offset of the response's lines, and their number in a u32
+pub const HTTP_FRAME_CLIENT: usize = 56; // 16 bytes: the client's address, of IPv4 the first 4
+pub const HTTP_FRAME_AGE: usize = 72; // i64: milliseconds that the stored response is old
+pub const HTTP_FRAME_TTL: usize = 80; // i64: milliseconds that the response is fresh from now on; a stored one that is stale, below 0
+pub const HTTP_FRAME_SWR: usize = 88; // i64: milliseconds behind that in which it may be used while it is validated
+pub const HTTP_FRAME_SIE: usize = 96; // i64: milliseconds behind that in which it may be used if the origin fails
+pub const HTTP_FRAME_BODY: usize = 104; // i64: length of the body, -1 if it is not known
+pub const HTTP_FRAME_KEY_HASH: usize = 112; // u64: in admit
+pub const HTTP_FRAME_FREQUENCY: usize = 120; // u32: in admit about how often the key was asked for lately, 0 if that is not known
+pub const HTTP_FRAME_STRINGS: usize = 128; // lines, then strings
+
+// A line of a header, 12 bytes: those of the fields that the manifest names, in its order, each as often as it is there.
+pub const HTTP_LINE_NAME: usize = 0; // u16: index in the manifest's "headers" or "response_headers"
+pub const HTTP_LINE_OFFSET: usize = 4; // u32: where the value is, from the beginning of the frame
+pub const HTTP_LINE_LENGTH: usize = 8; // u32
+pub const HTTP_LINE_SIZE: usize = 12;
+
+// Bits of HTTP_FRAME_FLAGS.
+pub const HTTP_FLAG_BARRED: u32 = 1; // in response: no-store, private or Authorization forbid to keep it
+pub const HTTP_FLAG_STORE: u32 = 2; // in response: it is kept, unless a verdict says otherwise
+
+// Methods.
+pub const HTTP_METHOD_OTHER: u32 = 0;
+pub const HTTP_METHOD_GET: u32 = 1;
+pub const HTTP_METHOD_HEAD: u32 = 2;
+pub const HTTP_METHOD_POST: u32 = 3;
+pub const HTTP_METHOD_PUT: u32 = 4;
+pub const HTTP_METHOD_DELETE: u32 = 5;
+pub const HTTP_METHOD_PATCH: u32 = 6;
+pub const HTTP_METHOD_OPTIONS: u32 = 7;
+pub const HTTP_METHOD_COUNT: u32 = 8;
+
+// Where an answer comes from.
+pub const HTTP_OUTCOME_NONE: u32 = 0;
+pub const HTTP_OUTCOME_HIT: u32 = 1; // stored and fresh
+pub const HTTP_OUTCOME_STALE: u32 = 2; // stored and stale
+pub const HTTP_OUTCOME_REVALIDATED: u32 = 3; // stored, and validated for this request
+pub const HTTP_OUTCOME_MISS: u32 = 4; // the origin's
+pub const HTTP_OUTCOME_COLLAPSED: u32 = 5; // the origin's, fetched for another request
+pub const HTTP_OUTCOME_BYPASS: u32 = 6; // the origin's, by the cache
+pub const HTTP_OUTCOME_HOOK: u32 = 7; // a plugin's
+pub const HTTP_OUTCOME_ERROR: u32 = 8; // the cache's own
+pub const HTTP_OUTCOME_COUNT: u32 = 9;
+
+// A verdict is a list of patches: a u8 field, a u32 length and that many bytes, without gaps. An edit's bytes are a u16 length
+// of the name, the name and the value.
+pub const HTTP_FIELD_ACTION: u8 = 1; // request: u8 HTTPAction, u8 0, u16 status
+pub const HTTP_FIELD_LOCATION: u8 = 2; // request: where redirect goes
+pub const HTTP_FIELD_BODY: u8 = 3; // request: of deny and synth
+pub const HTTP_FIELD_SET: u8 = 4; // request, response, deliver: edit, one line in the place of all of that name
+pub const HTTP_FIELD_ADD: u8 = 5; // request, response, deliver: edit, one more line
+pub const HTTP_FIELD_REMOVE: u8 = 6; // request, response, deliver: the name of a field that goes
+pub const HTTP_FIELD_TARGET: u8 = 7; // key: path and query in the place of the request's
+pub const HTTP_FIELD_HIDE: u8 = 8; // key: no bytes: the origin gets the request's own target
+pub const HTTP_FIELD_EXTRA: u8 = 9; // key: bytes that are added to the key
+pub const HTTP_FIELD_VARY: u8 = 10; // key: edit, a value in the place of the request's where Vary names the field
+pub const HTTP_FIELD_LOOKUP: u8 = 11; // lookup: u8 HTTPLookup
+pub const HTTP_FIELD_STORE: u8 = 12; // response: u8, 1 keeps it and 0 does not
+pub const HTTP_FIELD_TTL: u8 = 13; // response: i64 milliseconds
+pub const HTTP_FIELD_SWR: u8 = 14; // response: i64 milliseconds
+pub const HTTP_FIELD_SIE: u8 = 15; // response: i64 milliseconds
+pub const HTTP_FIELD_TAG: u8 = 16; // response: a tag, for purging
+pub const HTTP_FIELD_REFUSE: u8 = 17; // admit: no bytes: it is not kept
+pub const HTTP_FIELD_COUNT: u8 = 18;
+
+// What a request comes to.
+pub const HTTP_ACTION_PASS: u32 = 0;
+pub const HTTP_ACTION_BYPASS: u32 = 1; // goes on to the origin by the cache
+pub const HTTP_ACTION_DENY: u32 = 2; // is answered with a status from 400 to 599 and a body
+pub const HTTP_ACTION_REDIRECT: u32 = 3; // is answered with a status 301, 302, 303, 307 or 308 and a location
+pub const HTTP_ACTION_SYNTH: u32 = 4; // is answered with a status from 200 to 599, a header and a body
+pub const HTTP_ACTION_COUNT: u32 = 5;
+
+// What a stored response is used for.
+pub const HTTP_LOOKUP_USE: u32 = 0; // as HTTP has it
+pub const HTTP_LOOKUP_REVALIDATE: u32 = 1; // it is validated, even if it is fresh
+pub const HTTP_LOOKUP_MISS: u32 = 2; // another one is fetched
+pub const HTTP_LOOKUP_COUNT: u32 = 3;
+
+// An event of HTTP, 32 bytes, of ec_observe.
+pub const HTTP_EVENT_KEY_HASH: usize = 0; // u64: tells keys apart while the process lives
+pub const HTTP_EVENT_TIME: usize = 8; // u64: unix nanoseconds at the end of the exchange
+pub const HTTP_EVENT_ELAPSED: usize = 16; // u32: microseconds that it took
+pub const HTTP_EVENT_SIZE: usize = 20; // u32: bytes of body that the client got
+pub const HTTP_EVENT_AGE: usize = 24; // u32: seconds that the stored response was old
+pub const HTTP_EVENT_STATUS: usize = 28; // u16
+pub const HTTP_EVENT_METHOD: usize = 30; // u8: an HTTPMethod
+pub const HTTP_EVENT_OUTCOME: usize = 31; // u8: an HTTPOutcome
+
+// Limits of frames and verdicts, in bytes, or how many.
+pub const MAX_HTTP_FRAME: usize = 65536; // a longer one is not shown to the guest
+pub const MAX_HTTP_VERDICT: usize = 1 << 17; // as a whole
+pub const MAX_HTTP_BODY: usize = 65536;
+pub const MAX_HTTP_TARGET: usize = 32768;
+pub const MAX_HTTP_EXTRA: usize = 1024;
+pub const MAX_HTTP_EDITS: usize = 64;
+pub const MAX_HTTP_VARY: usize = 16;
+pub const MAX_HTTP_TAGS: usize = 64;
+pub const MAX_HTTP_TAG: usize = 256;
+
 // generated from hostabi by make docs: end
 
 /// A guest. Its state stands in static memory, in each instance, and begins as NEW. Where that is not all zero it stands in

@@ -208,6 +208,130 @@ pub const victim_size = 8;
 // max_policy_text is how long the text may be that says why ec_policy_init refuses, the 0 at its end included.
 pub const max_policy_text = 1024;
 
+// The phases of an exchange, of ec_http.
+pub const http_phase_request = 1; // ahead of everything
+pub const http_phase_key = 2; // makes the key
+pub const http_phase_lookup = 3; // a stored response was found
+pub const http_phase_response = 4; // the origin's header has come
+pub const http_phase_admit = 5; // a response is about to take room
+pub const http_phase_deliver = 6; // ahead of the header that the client gets
+pub const http_phase_count = 7;
+
+// The frame that ec_http finds at the beginning of the call buffer. A string is a u32 offset from the beginning of the frame
+// and, 4 bytes on, a u32 length. What a phase has no part in is 0.
+pub const http_frame_length = 0; // u32: of the whole frame
+pub const http_frame_phase = 4; // u8: as the parameter
+pub const http_frame_method_number = 5; // u8: an HTTPMethod
+pub const http_frame_scheme = 6; // u8: 0 http, 1 https
+pub const http_frame_flags = 7; // u8: sum of HTTPFlag
+pub const http_frame_status = 8; // u16: of the response
+pub const http_frame_outcome = 10; // u8: in deliver an HTTPOutcome
+pub const http_frame_family = 11; // u8: 4 or 6, of the client's address; 0 if that is not known
+pub const http_frame_reserved = 12; // u32
+pub const http_frame_method = 16; // string
+pub const http_frame_host = 24; // string: in lower case, as it goes into keys
+pub const http_frame_target = 32; // string: path and query; in key as the plugins ahead left it
+pub const http_frame_request_lines = 40; // u32 offset of the request's lines, and their number in a u32
+pub const http_frame_response_lines = 48; // u32 offset of the response's lines, and their number in a u32
+pub const http_frame_client = 56; // 16 bytes: the client's address, of IPv4 the first 4
+pub const http_frame_age = 72; // i64: milliseconds that the stored response is old
+pub const http_frame_ttl = 80; // i64: milliseconds that the response is fresh from now on; a stored one that is stale, below 0
+pub const http_frame_swr = 88; // i64: milliseconds behind that in which it may be used while it is validated
+pub const http_frame_sie = 96; // i64: milliseconds behind that in which it may be used if the origin fails
+pub const http_frame_body = 104; // i64: length of the body, -1 if it is not known
+pub const http_frame_key_hash = 112; // u64: in admit
+pub const http_frame_frequency = 120; // u32: in admit about how often the key was asked for lately, 0 if that is not known
+pub const http_frame_strings = 128; // lines, then strings
+
+// A line of a header, 12 bytes: those of the fields that the manifest names, in its order, each as often as it is there.
+pub const http_line_name = 0; // u16: index in the manifest's "headers" or "response_headers"
+pub const http_line_offset = 4; // u32: where the value is, from the beginning of the frame
+pub const http_line_length = 8; // u32
+pub const http_line_size = 12;
+
+// Bits of http_frame_flags.
+pub const http_flag_barred = 1; // in response: no-store, private or Authorization forbid to keep it
+pub const http_flag_store = 2; // in response: it is kept, unless a verdict says otherwise
+
+// Methods.
+pub const http_method_other = 0;
+pub const http_method_get = 1;
+pub const http_method_head = 2;
+pub const http_method_post = 3;
+pub const http_method_put = 4;
+pub const http_method_delete = 5;
+pub const http_method_patch = 6;
+pub const http_method_options = 7;
+pub const http_method_count = 8;
+
+// Where an answer comes from.
+pub const http_outcome_none = 0;
+pub const http_outcome_hit = 1; // stored and fresh
+pub const http_outcome_stale = 2; // stored and stale
+pub const http_outcome_revalidated = 3; // stored, and validated for this request
+pub const http_outcome_miss = 4; // the origin's
+pub const http_outcome_collapsed = 5; // the origin's, fetched for another request
+pub const http_outcome_bypass = 6; // the origin's, by the cache
+pub const http_outcome_hook = 7; // a plugin's
+pub const http_outcome_error = 8; // the cache's own
+pub const http_outcome_count = 9;
+
+// A verdict is a list of patches: a u8 field, a u32 length and that many bytes, without gaps. An edit's bytes are a u16 length
+// of the name, the name and the value.
+pub const http_field_action = 1; // request: u8 HTTPAction, u8 0, u16 status
+pub const http_field_location = 2; // request: where redirect goes
+pub const http_field_body = 3; // request: of deny and synth
+pub const http_field_set = 4; // request, response, deliver: edit, one line in the place of all of that name
+pub const http_field_add = 5; // request, response, deliver: edit, one more line
+pub const http_field_remove = 6; // request, response, deliver: the name of a field that goes
+pub const http_field_target = 7; // key: path and query in the place of the request's
+pub const http_field_hide = 8; // key: no bytes: the origin gets the request's own target
+pub const http_field_extra = 9; // key: bytes that are added to the key
+pub const http_field_vary = 10; // key: edit, a value in the place of the request's where Vary names the field
+pub const http_field_lookup = 11; // lookup: u8 HTTPLookup
+pub const http_field_store = 12; // response: u8, 1 keeps it and 0 does not
+pub const http_field_ttl = 13; // response: i64 milliseconds
+pub const http_field_swr = 14; // response: i64 milliseconds
+pub const http_field_sie = 15; // response: i64 milliseconds
+pub const http_field_tag = 16; // response: a tag, for purging
+pub const http_field_refuse = 17; // admit: no bytes: it is not kept
+pub const http_field_count = 18;
+
+// What a request comes to.
+pub const http_action_pass = 0;
+pub const http_action_bypass = 1; // goes on to the origin by the cache
+pub const http_action_deny = 2; // is answered with a status from 400 to 599 and a body
+pub const http_action_redirect = 3; // is answered with a status 301, 302, 303, 307 or 308 and a location
+pub const http_action_synth = 4; // is answered with a status from 200 to 599, a header and a body
+pub const http_action_count = 5;
+
+// What a stored response is used for.
+pub const http_lookup_use = 0; // as HTTP has it
+pub const http_lookup_revalidate = 1; // it is validated, even if it is fresh
+pub const http_lookup_miss = 2; // another one is fetched
+pub const http_lookup_count = 3;
+
+// An event of HTTP, 32 bytes, of ec_observe.
+pub const http_event_key_hash = 0; // u64: tells keys apart while the process lives
+pub const http_event_time = 8; // u64: unix nanoseconds at the end of the exchange
+pub const http_event_elapsed = 16; // u32: microseconds that it took
+pub const http_event_size = 20; // u32: bytes of body that the client got
+pub const http_event_age = 24; // u32: seconds that the stored response was old
+pub const http_event_status = 28; // u16
+pub const http_event_method = 30; // u8: an HTTPMethod
+pub const http_event_outcome = 31; // u8: an HTTPOutcome
+
+// Limits of frames and verdicts, in bytes, or how many.
+pub const max_http_frame = 65536; // a longer one is not shown to the guest
+pub const max_http_verdict = 1 << 17; // as a whole
+pub const max_http_body = 65536;
+pub const max_http_target = 32768;
+pub const max_http_extra = 1024;
+pub const max_http_edits = 64;
+pub const max_http_vary = 16;
+pub const max_http_tags = 64;
+pub const max_http_tag = 256;
+
 // generated from hostabi by make docs: end
 
 /// What to do with a key. The default goes on unchanged.
