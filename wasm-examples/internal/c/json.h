@@ -198,6 +198,16 @@ static void json_true(json *j) {
 	else json_want(j, "true");
 }
 
+static bool json_bool(json *j) {
+	bytes word = c_string("false");
+	json_peek(j);
+	bool no = starts_with(slice(j->text, j->at, j->text.n), word);
+	if (no) j->at += word.n;
+	else if (json_peek(j) == 't') json_true(j);
+	else json_want(j, "true or false");
+	return !no;
+}
+
 // json_number reads an integer from least to most; want says so.
 static uint32_t json_number(json *j, uint32_t least, uint32_t most, const char *want) {
 	uint64_t v = 0;
