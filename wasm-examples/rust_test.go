@@ -568,7 +568,7 @@ func compileRustSource(t *testing.T, source string, crate bool) []byte {
 		"guest.rs":      source,
 		"manifest.json": `{"name":"guest","version":"1","abi":"hook/1","hooks":["before"],"ops":["*"],"needs":["log"],"failure":"closed"}`,
 	}
-	for _, name := range []string{"edgecache.rs", "edgecache_policy.rs"} {
+	for _, name := range []string{"edgecache.rs", "edgecache_http.rs", "edgecache_policy.rs"} {
 		text, err := fs.ReadFile(sdks, "rust/"+name)
 		if err != nil {
 			t.Fatal(err)

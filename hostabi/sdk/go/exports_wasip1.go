@@ -34,6 +34,19 @@ func ecAfter(op, keyLen, result int32, elapsed int64, valueLen int32) int64 {
 	return int64(here.after(op, keyLen, result, elapsed, valueLen))
 }
 
+//go:wasmexport edgecache_abi_http_1
+func markerHTTP() {}
+
+//go:wasmexport ec_http
+func ecHTTP(phase, frameLen int32) int64 {
+	defer contain()
+	b := here.http(frameLen)
+	if len(b) == 0 {
+		return 0
+	}
+	return int64(address(b))<<32 | int64(len(b))
+}
+
 //go:wasmexport ec_events
 func ecEvents(capacity int32) int32 {
 	if capacity > EventBatch {

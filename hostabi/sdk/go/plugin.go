@@ -19,6 +19,11 @@ type Plugin struct {
 	Before func(c *Call) Action
 	// After is called when a command has ended, well or not, for hook "after".
 	After func(c *Call) Action
+	// HTTP is called in the phases of an exchange, for a manifest whose abi is "http/1". A verdict that stays empty lets the
+	// exchange go on.
+	HTTP func(f *Frame, v *Verdict)
+	// Watch is told of exchanges that have ended, in batches of up to EventBatch, for the phase "event".
+	Watch func(events []HTTPEvent)
 	// Observe is told what happened, in batches of up to EventBatch, for hook "observe".
 	Observe func(events []Event)
 	// Stats reports the columns of the manifest's stats. It is asked now and then, off the way of commands.
@@ -33,6 +38,7 @@ type guest struct {
 	registered bool
 	features   uint64 // what the host announced
 	call       Call
+	verdict    Verdict
 	events     [EventBatch]Event
 	rows       Rows
 }
@@ -71,6 +77,12 @@ func (g *guest) register(p Plugin) {
 	}
 	if p.After == nil {
 		p.After = func(*Call) Action { panic(missing("After")) }
+	}
+	if p.HTTP == nil {
+		p.HTTP = func(*Frame, *Verdict) { panic(missing("HTTP")) }
+	}
+	if p.Watch != nil {
+		p.Observe = func(events []Event) { p.Watch(httpEvents(events)) }
 	}
 	if p.Observe == nil {
 		p.Observe = func([]Event) { panic(missing("Observe")) }

@@ -9,8 +9,8 @@
 //!     --extern edgecache=libedgecache.rlib -o guest.wasm guest.rs
 //! ```
 //!
-//! It can also stand, with edgecache_policy.rs, beside guest.rs, which then says `mod edgecache;`, as if it were the crate.
-//! Eviction policies are written with the module [policy]. Other guests:
+//! It can also stand, with edgecache_http.rs and edgecache_policy.rs, beside guest.rs, which then says `mod edgecache;`, as if
+//! it were the crate. Eviction policies are written with the module [policy], hooks of HTTP with [http]. Other guests:
 //!
 //! ```text
 //! #![no_std]
@@ -39,6 +39,8 @@ use core::{
     ptr, slice, str,
 };
 
+#[path = "edgecache_http.rs"]
+pub mod http;
 #[path = "edgecache_policy.rs"]
 pub mod policy;
 
