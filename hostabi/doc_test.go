@@ -19,6 +19,7 @@ func TestDocument(t *testing.T) {
 	var words []string
 	exports := ExportSignatures()
 	maps.Copy(exports, PolicySignatures())
+	maps.Copy(exports, HTTPSignatures())
 	for name, s := range exports {
 		words = append(words, "`"+name+"`", signatureWithNames(text, name, s))
 	}
@@ -30,6 +31,15 @@ func TestDocument(t *testing.T) {
 	}
 	for _, c := range slices.Concat(Capabilities(), []string{KindSum, KindMax, KindMin, KindLog2, KindMean, KindRatio, ImportModule, WASIModule}) {
 		words = append(words, "`"+c+"`")
+	}
+	for i, phase := range HTTPPhases()[:HTTPPhaseCount-1] {
+		words = append(words, fmt.Sprintf("| %d | `%s` |", i+1, phase))
+	}
+	for i, field := range []string{
+		"action", "location", "body", "set", "add", "remove", "target", "hide", "extra", "vary", "lookup", "store", "ttl", "swr",
+		"sie", "tag", "refuse",
+	} {
+		words = append(words, fmt.Sprintf("| %d %s |", i+1, field))
 	}
 	for i, a := range actionNames {
 		words = append(words, fmt.Sprintf("| %d %s |", i, a))
