@@ -159,12 +159,12 @@ func isTold(m *hostabi.Manifest) bool {
 
 // checkABI reports a manifest that belongs elsewhere than where it is loaded.
 func checkABI(abi, want string) error {
-	switch {
-	case abi == want:
+	switch abi {
+	case want:
 		return nil
-	case abi == hostabi.ABIPolicy:
+	case hostabi.ABIPolicy:
 		return fmt.Errorf("manifest: abi %q: it is an eviction policy, which has no hooks: name it where policies are chosen", abi)
-	case abi == hostabi.ABIHTTP:
+	case hostabi.ABIHTTP:
 		return fmt.Errorf("manifest: abi %q: its hooks are those of an HTTP cache: name it where those are loaded", abi)
 	default:
 		return fmt.Errorf("manifest: abi %q: its hooks are those of commands: the abi of hooks of HTTP is %q", abi, want)

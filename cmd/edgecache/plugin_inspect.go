@@ -111,7 +111,12 @@ func writeManifest(w io.Writer, m *hostabi.Manifest) {
 		fmt.Fprintf(w, "needs\t%s\n", words(m.Needs))
 		return
 	}
-	fmt.Fprintf(w, "hooks\t%s\nops\t%s\nneeds\t%s\n", words(m.Hooks), words(m.Ops), words(m.Needs))
+	if m.ABI == hostabi.ABIHTTP {
+		fmt.Fprintf(w, "phases\t%s\nrequest headers\t%s\nresponse headers\t%s\nneeds\t%s\n",
+			words(m.Phases), words(m.Headers), words(m.ResponseHeaders), words(m.Needs))
+	} else {
+		fmt.Fprintf(w, "hooks\t%s\nops\t%s\nneeds\t%s\n", words(m.Hooks), words(m.Ops), words(m.Needs))
+	}
 	if len(m.Keys) > 0 {
 		fmt.Fprintf(w, "keys\t%q\n", m.Keys)
 	}
@@ -119,7 +124,7 @@ func writeManifest(w io.Writer, m *hostabi.Manifest) {
 	for _, t := range []struct {
 		name string
 		has  bool
-	}{{"pure", m.Pure}, {"stateful", m.Stateful}, {"lossy", m.Lossy}} {
+	}{{"pure", m.Pure}, {"pure key", m.PureKey}, {"lengthens", m.Lengthen}, {"stateful", m.Stateful}, {"lossy", m.Lossy}} {
 		if t.has {
 			traits = append(traits, t.name)
 		}

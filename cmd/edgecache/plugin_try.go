@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/edgecache/edgecache/hostabi"
 	"github.com/edgecache/edgecache/internal/scenario"
+	"github.com/edgecache/edgecache/plugins"
 )
 
 // pluginTestCommand returns "edgecache plugin test". The file can't be called after it: Go would take it for a test.
@@ -69,6 +71,9 @@ func testPlugin(ctx context.Context, path, file string) (*tested, error) {
 	if err != nil {
 		return nil, err
 	}
+	if isHTTP(src) {
+		return nil, fmt.Errorf("%s: it has hooks of HTTP, which no scenario of commands calls: see docs/PLUGINS-HTTP.md for how they are tried", module)
+	}
 	if file == "" {
 		if file, err = findScenario(filepath.Dir(module)); err != nil {
 			return nil, err
@@ -84,6 +89,16 @@ func testPlugin(ctx context.Context, path, file string) (*tested, error) {
 	}
 	res, err := s.Run(ctx, scenario.Options{Source: src, CacheDir: compiledDir()})
 	return &tested{module, file, len(res.Failures) == 0, res}, err
+}
+
+// isHTTP reports whether a plugin's hooks are those of an HTTP cache.
+func isHTTP(src plugins.Source) bool {
+	b := src.Manifest
+	if b == nil {
+		b, _, _ = hostabi.ReadManifest(src.Wasm) // what is wrong with it, loading says
+	}
+	m, err := hostabi.ParseManifest(b)
+	return err == nil && m.ABI == hostabi.ABIHTTP
 }
 
 // findScenario returns the scenario in a folder, or one folder up.

@@ -169,6 +169,7 @@ func House() []Rule {
 		{Path: "wasm-examples"},
 		{Path: "wasm-examples/accesslog/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "wasm-examples/compress/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
+		{Path: "wasm-examples/httpttl/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "wasm-examples/lowercase/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "wasm-examples/policies/lru/go", Ours: []string{"hostabi/sdk/go/policy"}, Guest: true},
 		{Path: "wasm-examples/policies/sieve/go", Ours: []string{"hostabi/sdk/go/policy"}, Guest: true},

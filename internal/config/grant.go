@@ -79,7 +79,7 @@ func ParseGrants(items string) (g Grants, err error) {
 // need adds a capability.
 func (g *Grants) need(item string) error {
 	switch {
-	case slices.Contains([]string{"value", "kv", "metrics", "trace"}, item):
+	case slices.Contains([]string{"value", "kv", "metrics", "trace", "lengthen"}, item):
 		g.Needs = append(g.Needs, item)
 		return nil
 	case slices.Contains([]string{"clock", "hash", "log", "rng"}, item):
@@ -92,7 +92,7 @@ func (g *Grants) need(item string) error {
 }
 
 func unknownItem(item string) error {
-	return fmt.Errorf("%q can't be granted: value, kv, metrics, trace, memory:PAGES, fuel:UNITS, kv-bytes:SIZE, kv-entries:N, "+
+	return fmt.Errorf("%q can't be granted: value, kv, metrics, trace, lengthen, memory:PAGES, fuel:UNITS, kv-bytes:SIZE, kv-entries:N, "+
 		"keys:PREFIX, failure:open and failure:closed can", item)
 }
 

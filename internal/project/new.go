@@ -1,7 +1,7 @@
 package project
 
 import (
-	_ "embed" // for readme.txt and policy.txt
+	_ "embed" // for the texts
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +17,7 @@ import (
 )
 
 // template is the example that new plugins are made from, policyTemplate that of new policies, in policyFolder, and sharedC
-// where examples have their headers from.
+// where examples have their headers from. Hooks of HTTP have one for each language, see httpTemplates.
 const (
 	template       = "lowercase"
 	policyTemplate = "lru"
@@ -37,6 +37,19 @@ var readme string
 //go:embed policy.txt
 var policyReadme string
 
+//go:embed http.txt
+var httpReadme string
+
+// httpTemplates returns the examples of hooks of HTTP that new ones are made from, and what they do.
+func httpTemplates() map[Language][2]string {
+	return map[Language][2]string{
+		C:              {"httpkey", "makes one key of URLs that differ in tracking parameters and the order of the others"},
+		Rust:           {"abtest", "keeps the variants of an experiment apart that clients have in a cookie"},
+		Go:             {"httpttl", "gives responses a time to live by their content type"},
+		AssemblyScript: {"botdeny", "answers robots by their User-Agent with 403"},
+	}
+}
+
 // NewOptions say what to make.
 type NewOptions struct {
 	// Name is the plugin's.
@@ -44,6 +57,8 @@ type NewOptions struct {
 	Language Language
 	// Policy makes an eviction policy, not a plugin with hooks.
 	Policy bool
+	// HTTP makes hooks of an HTTP cache.
+	HTTP bool
 	// Dir is where to make it; it need not exist. "" is a folder of the plugin's name.
 	Dir string
 	// Examples has the example plugins, a folder for each; SDK the SDKs of all languages, a folder for each.
@@ -81,10 +96,15 @@ func New(o NewOptions) ([]string, error) {
 
 // template returns the example that the project is made from, and the folder it is in.
 func (o *NewOptions) template() (name, folder string) {
-	if o.Policy {
+	switch {
+	case o.Policy:
 		return policyTemplate, path.Join(policyFolder, policyTemplate)
+	case o.HTTP:
+		name = httpTemplates()[o.Language][0]
+		return name, name
+	default:
+		return template, template
 	}
-	return template, template
 }
 
 // files returns the project's files by their names.
@@ -95,13 +115,17 @@ func (o *NewOptions) files() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := fs.Stat(source, "."); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no policy to begin with in %v: C, Rust, Go and AssemblyScript are possible", o.Language)
+	if _, err := fs.Stat(source, "."); folder == "" || errors.Is(err, fs.ErrNotExist) {
+		what := "policy"
+		if o.HTTP {
+			what = "hook of HTTP"
+		}
+		return nil, fmt.Errorf("there is no %s to begin with in %v: C, Rust, Go and AssemblyScript are possible", what, o.Language)
 	}
 	if err := addAll(files, "", source); err != nil {
 		return nil, err
 	}
-	if !o.Policy {
+	if !o.Policy && !o.HTTP {
 		if files["scenario.txt"], err = fs.ReadFile(o.Examples, path.Join(folder, "scenario.txt")); err != nil {
 			return nil, err
 		}
@@ -200,8 +224,11 @@ func (o *NewOptions) readme() string {
 		Go:   "Go 1.24 or later", AssemblyScript: "node 20 or later, and `npm install` once", Zig: "`npm install` once",
 	}
 	text := readme
-	if o.Policy {
+	switch {
+	case o.Policy:
 		text = policyReadme
+	case o.HTTP:
+		text = strings.ReplaceAll(httpReadme, "DOES", httpTemplates()[o.Language][1])
 	}
 	return strings.NewReplacer("NAME", o.Name, "LANGUAGE", o.Language.String(), "SOURCE", source, "TOOLS", tools[o.Language]).
 		Replace(text)

@@ -294,6 +294,48 @@ func newPolicy(t *testing.T, wasm []byte, s evict.Spec) plugins.PolicyCache {
 	return p
 }
 
+// TestNewHTTPHooksWork makes and builds one in each language that has hooks of HTTP, and loads it.
+func TestNewHTTPHooksWork(t *testing.T) {
+	for l, template := range httpTemplates() {
+		t.Run(l.String(), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "new")
+			names, err := New(NewOptions{Name: "my-hook.2", Language: l, HTTP: true, Dir: dir, Examples: examples, SDK: sdks})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
+				if strings.Contains(name, template[0]) || name == "scenario.txt" {
+					t.Errorf("there is a file %s", name)
+				}
+			}
+			linkModules(t, dir)
+			var said bytes.Buffer
+			b, err := Build(t.Context(), BuildOptions{Dir: dir, SDK: fstest.MapFS{}, Stderr: &said})
+			if missing, ok := errors.AsType[*MissingError](err); ok {
+				abitest.Missing(t, string(l), missing.Error())
+			}
+			if err != nil || said.Len() > 0 {
+				t.Fatalf("built %q: %v\n%s", b.Path, err, said.String())
+			}
+			host, err := plugins.NewHost(t.Context(), plugins.HostOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := host.LoadHTTP(t.Context(), plugins.Source{Wasm: b.Wasm})
+			if err != nil || p.Name() != "my-hook.2" {
+				t.Errorf("LoadHTTP = %v", err)
+			}
+			if err := host.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	_, err := New(NewOptions{Name: "mine", Language: Zig, HTTP: true, Dir: t.TempDir(), Examples: examples, SDK: sdks})
+	if err == nil || !strings.Contains(err.Error(), "no hook of HTTP to begin with in Zig") {
+		t.Errorf("New = %v, want an error", err)
+	}
+}
+
 func TestNewPolicyRefusesZig(t *testing.T) {
 	_, err := New(NewOptions{Name: "mine", Language: Zig, Policy: true, Dir: t.TempDir(), Examples: examples, SDK: sdks})
 	if err == nil || !strings.Contains(err.Error(), "no policy to begin with in Zig") {

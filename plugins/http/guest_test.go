@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -43,7 +42,7 @@ func pureSource() plugins.Source {
 
 func newHost(t testing.TB) *plugins.Host {
 	t.Helper()
-	h, err := plugins.NewHost(t.Context(), plugins.HostOptions{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	h, err := plugins.NewHost(t.Context(), plugins.HostOptions{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

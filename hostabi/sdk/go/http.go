@@ -80,7 +80,9 @@ func (f *Frame) Header(name int) ([]byte, bool) { return f.line(HTTPFrameRequest
 func (f *Frame) HeaderLine(name, n int) ([]byte, bool) { return f.line(HTTPFrameRequestLines, name, n) }
 
 // ResponseHeader returns the first line of the response's field that is the name-th of the manifest's response_headers.
-func (f *Frame) ResponseHeader(name int) ([]byte, bool) { return f.line(HTTPFrameResponseLines, name, 0) }
+func (f *Frame) ResponseHeader(name int) ([]byte, bool) {
+	return f.line(HTTPFrameResponseLines, name, 0)
+}
 
 // ResponseHeaderLine returns the n-th line of that field.
 func (f *Frame) ResponseHeaderLine(name, n int) ([]byte, bool) {
