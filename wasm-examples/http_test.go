@@ -19,6 +19,9 @@ import (
 	httpguest "github.com/edgecache/edgecache/plugins/http"
 )
 
+// httpExamples are the hooks of HTTP.
+func httpExamples() []string { return []string{"abtest", "botdeny", "httpkey", "httpttl"} }
+
 // committed reads a hook of HTTP as it is committed, with its manifest inside.
 func committed(t testing.TB, name, language string) []byte {
 	t.Helper()

@@ -12,10 +12,11 @@ import (
 )
 
 // TestScenarios runs the scenario of every plugin against it in each of its languages. A plugin has a scenario and is
-// written in two languages at least.
+// written in two languages at least. Hooks of HTTP have tests of their own.
 func TestScenarios(t *testing.T) {
 	for _, plugin := range folders(t, ".") {
-		if slices.Contains([]string{"build", "internal", "node_modules", "policies", "testdata"}, plugin) {
+		if slices.Contains([]string{"build", "internal", "node_modules", "policies", "testdata"}, plugin) ||
+			slices.Contains(httpExamples(), plugin) {
 			continue
 		}
 		t.Run(plugin, func(t *testing.T) {
