@@ -98,6 +98,7 @@ func House() []Rule {
 			},
 		},
 		{Path: "frontends/forms", Ours: []string{"core", "core/codec"}},
+		{Path: "frontends/httpcache/internal/invalid", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "frontends/httpcache", Ours: []string{"core"}, Others: otel, HTTP: true},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
 		// wire.go is the only file that imports everything; those beside it take a share of its work.
