@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/rfc9110"
 )
 
 // body is a cached representation. One without data says that this coding is not worth it.
@@ -54,7 +55,7 @@ func tag(data []byte) string {
 
 // body returns the body of a file in a coding, from the cache or else made by the first of those who ask for it. The others
 // wait, and so does one whose client has gone: what is made is of use to the next.
-func (h *Handler) body(ctx context.Context, s *state, c coding) (*body, error) {
+func (h *Handler) body(ctx context.Context, s *state, c rfc9110.Coding) (*body, error) {
 	if b := h.cached(ctx, s, c); b != nil {
 		h.stats.hits.Add(1)
 		return b, nil
@@ -72,7 +73,7 @@ func (h *Handler) body(ctx context.Context, s *state, c coding) (*body, error) {
 }
 
 // cached returns the body that the cache has of just this state, or nil.
-func (h *Handler) cached(ctx context.Context, s *state, c coding) *body {
+func (h *Handler) cached(ctx context.Context, s *state, c rfc9110.Coding) *body {
 	e, err := h.cache.GetEntry(ctx, s.keys[c])
 	if err != nil {
 		return nil
@@ -91,7 +92,7 @@ func (h *Handler) cached(ctx context.Context, s *state, c coding) *body {
 }
 
 // produce makes the body and keeps it.
-func (h *Handler) produce(ctx context.Context, s *state, c coding) (*body, error) {
+func (h *Handler) produce(ctx context.Context, s *state, c rfc9110.Coding) (*body, error) {
 	if b := h.cached(ctx, s, c); b != nil {
 		return b, nil // made between the caller's look and the flight's begin
 	}
@@ -113,15 +114,28 @@ func (h *Handler) produce(ctx context.Context, s *state, c coding) (*body, error
 }
 
 // bytes returns what the body has, nil where the coding is not worth it.
-func (h *Handler) bytes(s *state, c coding) ([]byte, error) {
+func (h *Handler) bytes(s *state, c rfc9110.Coding) ([]byte, error) {
 	if s.sidecars[c] != (stamp{}) {
 		return h.read(s.name+suffixes[c], s.sidecars[c])
 	}
 	plain, err := h.read(s.name, s.info)
-	if err != nil || c == identity {
+	if err != nil || c == rfc9110.Identity {
 		return plain, err
 	}
 	return h.compress(c, plain)
+}
+
+// compress returns plain in a coding, or nil if that is no smaller.
+func (h *Handler) compress(c rfc9110.Coding, plain []byte) ([]byte, error) {
+	coded, err := h.encoder.Encode(c, plain)
+	if err != nil {
+		return nil, err
+	}
+	h.stats.compressed(len(plain), len(coded))
+	if len(coded) >= len(plain) {
+		return nil, nil
+	}
+	return append(make([]byte, 0, len(coded)+trailerRoom), coded...), nil
 }
 
 // read returns the bytes of a file, which must be in the state s from begin to end. They are not nil.
@@ -181,7 +195,7 @@ func newBody(data []byte, t *trailer) *body {
 	if t.None {
 		return b
 	}
-	c, _ := parseCoding(t.Coding) // looked at before
+	c, _ := rfc9110.ParseCoding(t.Coding) // looked at before
 	b.data, b.size = data, int64(len(data))
 	b.describe(t.Type, c, t.Tag, time.Unix(0, t.Origin.File.MTime), t.Time)
 	return b
@@ -202,7 +216,7 @@ func decodeBody(value []byte) (*body, error) {
 		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
 	data := value[:size:size]
-	if _, ok := parseCoding(t.Coding); !ok || !t.None && t.Tag != tag(data) || !printable(t.Type) {
+	if _, ok := rfc9110.ParseCoding(t.Coding); !ok || !t.None && t.Tag != tag(data) || !printable(t.Type) {
 		return nil, fmt.Errorf("%w: the bytes are not those that the trailer is about", errBody)
 	}
 	return newBody(data, &t), nil
@@ -220,8 +234,8 @@ func printable(s string) bool {
 
 // snapshot answers with what a file that keeps changing has now, which is not kept. What the entity tag says is true of
 // the bytes that are sent.
-func (h *Handler) snapshot(w http.ResponseWriter, q *http.Request, name string, wanted *acceptable) error {
-	if !slices.Contains(wanted.order[:wanted.n], identity) {
+func (h *Handler) snapshot(w http.ResponseWriter, q *http.Request, name string, wanted *rfc9110.Acceptable) error {
+	if !slices.Contains(wanted.List(), rfc9110.Identity) {
 		return errNotAcceptable
 	}
 	f, err := h.openFile(name)
@@ -244,8 +258,8 @@ func (h *Handler) snapshot(w http.ResponseWriter, q *http.Request, name string, 
 		return h.stream(w, q, &state{name: name, contentType: h.typeOf(name, data)}, wanted)
 	}
 	p := representation{data: data, size: int64(len(data))}
-	p.describe(h.typeOf(name, data), identity, tag(data), info.ModTime(), time.Now())
-	p.rested = false
+	p.describe(h.typeOf(name, data), rfc9110.Identity, tag(data), info.ModTime(), time.Now())
+	p.StrongDate = false
 	h.respond(w, q, &p, true)
 	return nil
 }

@@ -19,10 +19,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/frontends/internal/encode"
+	"github.com/edgecache/edgecache/rfc9110"
 )
 
 // Options configures a Handler.
@@ -124,11 +125,10 @@ type Handler struct {
 	root    *os.Root
 	folder  string // the absolute path of root, without links
 	cache   *core.Cache
-	offered [codings]bool
+	offered [rfc9110.Codings]bool
 	types   map[string]string
 	flights singleflight.Group // loads of bodies by key
-	benches benches
-	zstd    *zstd.Encoder
+	encoder *encode.Encoder
 	marks   marks
 	watcher *watcher // nil without
 	stats   counts
@@ -146,7 +146,7 @@ func New(o Options) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		options: o, cache: o.Cache, types: webTypes(), benches: newBenches(), marks: marks{seed: maphash.MakeSeed()},
+		options: o, cache: o.Cache, types: webTypes(), marks: marks{seed: maphash.MakeSeed()},
 		acceptRanges: []string{"bytes"}, varyHeader: []string{"Accept-Encoding"},
 	}
 	if o.CacheControl != "" {
@@ -156,14 +156,14 @@ func New(o Options) (*Handler, error) {
 		h.types[strings.ToLower(ext)] = t
 	}
 	for _, name := range o.Encodings {
-		c, ok := parseCoding(name)
-		if !ok || c == identity {
+		c, ok := rfc9110.ParseCoding(name)
+		if !ok || c == rfc9110.Identity {
 			return nil, fmt.Errorf("files: Encodings %q is not offered: br, zstd, gzip or deflate is wanted", name)
 		}
 		h.offered[c] = true
 	}
-	if h.zstd, err = newZstd(); err != nil {
-		return nil, fmt.Errorf("files: zstd: %w", err)
+	if h.encoder, err = encode.New(); err != nil {
+		return nil, fmt.Errorf("files: %w", err)
 	}
 	if err := h.open(); err != nil {
 		return nil, fmt.Errorf("files: %w", err)
@@ -312,7 +312,7 @@ func (h *Handler) redirect(w http.ResponseWriter, q *http.Request) {
 
 // serve answers with the file.
 func (h *Handler) serve(w http.ResponseWriter, q *http.Request, name string) error {
-	wanted := accept(q.Header["Accept-Encoding"])
+	wanted := rfc9110.Accept(q.Header["Accept-Encoding"])
 	for range attempts {
 		s, err := h.state(q.Context(), name)
 		switch {
@@ -339,8 +339,8 @@ func (h *Handler) serve(w http.ResponseWriter, q *http.Request, name string) err
 const attempts = 3
 
 // choose returns the body in the coding that the client likes best of those there are.
-func (h *Handler) choose(ctx context.Context, s *state, wanted *acceptable) (*body, error) {
-	for _, c := range wanted.order[:wanted.n] {
+func (h *Handler) choose(ctx context.Context, s *state, wanted *rfc9110.Acceptable) (*body, error) {
+	for _, c := range wanted.List() {
 		if !s.has[c] {
 			continue
 		}

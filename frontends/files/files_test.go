@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/rfc9110"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -303,7 +304,7 @@ func TestLarge(t *testing.T) {
 	if r := s.get("/new.bin"); !strings.HasPrefix(r.Header.Get("Etag"), "W/") || r.body != content {
 		t.Errorf("ETag %s of a file that has just changed is not weak", r.Header.Get("Etag"))
 	}
-	if _, err := s.cache.Get(context.Background(), key("large.bin", identity)); !errors.Is(err, core.ErrNotFound) {
+	if _, err := s.cache.Get(context.Background(), key("large.bin", rfc9110.Identity)); !errors.Is(err, core.ErrNotFound) {
 		t.Errorf("a large file is cached: %v", err)
 	}
 }
@@ -330,7 +331,7 @@ func TestEntries(t *testing.T) {
 	s := serve(t, Options{}, "a.css", text(4000))
 	s.get("/a.css", "Accept-Encoding", "gzip")
 	ctx := context.Background()
-	for _, k := range []string{"a.css", key("a.css", gz)} {
+	for _, k := range []string{"a.css", key("a.css", rfc9110.Gzip)} {
 		value, err := s.cache.Get(ctx, k)
 		must(t, err)
 		must(t, s.cache.Set(ctx, k, value, core.EntryOptions{})) // without what it was decoded to
@@ -341,7 +342,7 @@ func TestEntries(t *testing.T) {
 	if st := s.Stats(); st.Compressions != 1 || st.Hits != 1 {
 		t.Errorf("%+v, want a hit without another compression", st)
 	}
-	must(t, s.cache.Set(ctx, key("a.css", gz), []byte("damaged"), core.EntryOptions{}))
+	must(t, s.cache.Set(ctx, key("a.css", rfc9110.Gzip), []byte("damaged"), core.EntryOptions{}))
 	if r := s.get("/a.css", "Accept-Encoding", "gzip"); decode(t, "gzip", r.body) != text(4000) {
 		t.Error("not the file")
 	}
@@ -422,7 +423,7 @@ func FuzzDecodeBody(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if b.data != nil && (b.etag != tag(b.data) || b.size != int64(len(b.data))) {
+		if b.data != nil && (b.ETag != tag(b.data) || b.size != int64(len(b.data))) {
 			t.Fatalf("decodeBody(%q) = %+v", value, b)
 		}
 	})

@@ -6,6 +6,8 @@ import (
 	"path"
 	"strings"
 	"sync/atomic"
+
+	"github.com/edgecache/edgecache/rfc9110"
 )
 
 // marks count how often files may have changed, in groups of files, so that what was read before is not kept after.
@@ -26,7 +28,7 @@ func (h *Handler) forget(ctx context.Context, name string) {
 	h.marks.group(name).Add(1)
 	h.stats.invalidations.Add(1)
 	keys := []string{name}
-	for c := range codings {
+	for c := range rfc9110.Codings {
 		keys = append(keys, key(name, c))
 	}
 	_, err := h.cache.DeleteMany(context.WithoutCancel(ctx), keys)

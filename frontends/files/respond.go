@@ -2,18 +2,18 @@ package files
 
 import (
 	"io"
-	"mime/multipart"
 	"net/http"
-	"net/textproto"
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/edgecache/edgecache/rfc9110"
 )
 
 // representation is a body with what its headers say: what a resource is in one coding (RFC 9110, section 3.2). It is
 // immutable and shared. The slices are values of headers; that of a name has no room behind it, so that appending copies.
 type representation struct {
-	validators
+	rfc9110.Validators
 	data []byte   // the body, or
 	file *os.File // where it is read from
 	size int64
@@ -26,20 +26,20 @@ type representation struct {
 }
 
 // describe fills in what headers say. modified may be in the future, or nonsense.
-func (p *representation) describe(contentType string, c coding, etag string, modified, now time.Time) {
+func (p *representation) describe(contentType string, c rfc9110.Coding, etag string, modified, now time.Time) {
 	p.contentType = []string{contentType}
-	if c != identity {
+	if c != rfc9110.Identity {
 		p.encoding = []string{c.String()}
 	}
-	p.etag, p.etagHeader = etag, []string{etag}
+	p.ETag, p.etagHeader = etag, []string{etag}
 	p.length = []string{strconv.FormatInt(p.size, 10)}
 	if modified.After(now) {
 		modified = now // RFC 9110, section 8.8.2.1
 	}
 	if modified.Unix() > 0 {
-		p.modified = modified.UTC().Truncate(time.Second)
-		p.rested = now.Sub(p.modified) >= 2*time.Second
-		p.lastModified = []string{p.modified.Format(http.TimeFormat)}
+		p.Modified = modified.UTC().Truncate(time.Second)
+		p.StrongDate = now.Sub(p.Modified) >= 2*time.Second
+		p.lastModified = []string{p.Modified.Format(http.TimeFormat)}
 	}
 }
 
@@ -49,8 +49,8 @@ func (h *Handler) respond(w http.ResponseWriter, q *http.Request, p *representat
 	if vary {
 		h.vary(header)
 	}
-	verdict := evaluate(q.Header, &p.validators)
-	if verdict == failed {
+	verdict := rfc9110.Evaluate(q.Method, q.Header, &p.Validators)
+	if verdict == rfc9110.PreconditionFailed {
 		h.stats.failed.Add(1)
 		http.Error(w, "the file is not in the state that the request asks for", http.StatusPreconditionFailed)
 		return
@@ -59,7 +59,7 @@ func (h *Handler) respond(w http.ResponseWriter, q *http.Request, p *representat
 	if h.cacheControl != nil {
 		header["Cache-Control"] = h.cacheControl
 	}
-	if verdict == notModified { // with what section 15.4.5 asks for, and no more
+	if verdict == rfc9110.NotModified { // with what section 15.4.5 asks for, and no more
 		h.stats.notModified.Add(1)
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -72,17 +72,15 @@ func (h *Handler) respond(w http.ResponseWriter, q *http.Request, p *representat
 	if p.lastModified != nil {
 		header["Last-Modified"] = p.lastModified
 	}
-	// Ranges are of the representation in its coding (section 14), and for GET alone (section 14.2).
-	if asked := q.Header.Get("Range"); asked != "" && q.Method == http.MethodGet && p.size > 0 && ranged(q.Header, &p.validators) {
-		if spans, ok := parseRange(asked, p.size); ok {
-			h.respondSpans(w, p, spans)
-			return
-		}
+	// Ranges are of the representation in its coding (RFC 9110, section 14).
+	if spans, ok := rfc9110.Ranges(q.Method, q.Header, &p.Validators, p.size); ok {
+		h.respondSpans(w, p, spans)
+		return
 	}
 	header["Content-Length"] = p.length
 	w.WriteHeader(http.StatusOK)
 	if q.Method == http.MethodGet {
-		h.stats.sent(p.writeTo(w, span{0, p.size}))
+		h.stats.sent(p.writeTo(w, rfc9110.Span{Length: p.size}))
 	}
 }
 
@@ -96,7 +94,7 @@ func (h *Handler) vary(header http.Header) {
 }
 
 // respondSpans answers with parts of the body (sections 15.3.7 and 15.5.17).
-func (h *Handler) respondSpans(w http.ResponseWriter, p *representation, spans []span) {
+func (h *Handler) respondSpans(w http.ResponseWriter, p *representation, spans []rfc9110.Span) {
 	header := w.Header()
 	switch len(spans) {
 	case 0:
@@ -104,12 +102,12 @@ func (h *Handler) respondSpans(w http.ResponseWriter, p *representation, spans [
 		for _, name := range []string{"Cache-Control", "Content-Encoding", "Content-Type", "Etag", "Last-Modified"} {
 			header.Del(name) // there is no content that they could be about
 		}
-		header.Set("Content-Range", "bytes */"+strconv.FormatInt(p.size, 10))
+		header.Set("Content-Range", rfc9110.Unsatisfied(p.size))
 		http.Error(w, "no such range", http.StatusRequestedRangeNotSatisfiable)
 	case 1:
 		h.stats.partial.Add(1)
-		header.Set("Content-Range", spans[0].contentRange(p.size))
-		header.Set("Content-Length", strconv.FormatInt(spans[0].length, 10))
+		header.Set("Content-Range", spans[0].ContentRange(p.size))
+		header.Set("Content-Length", strconv.FormatInt(spans[0].Length, 10))
 		w.WriteHeader(http.StatusPartialContent)
 		h.stats.sent(p.writeTo(w, spans[0]))
 	default:
@@ -119,55 +117,28 @@ func (h *Handler) respondSpans(w http.ResponseWriter, p *representation, spans [
 }
 
 // respondParts answers with several parts as multipart/byteranges (section 14.6).
-func (h *Handler) respondParts(w http.ResponseWriter, p *representation, spans []span) {
-	var size counter
-	parts := multipart.NewWriter(&size)
-	for _, s := range spans {
-		_, _ = parts.CreatePart(p.partHeader(s)) // counters do not fail
-		size += counter(s.length)
-	}
-	_ = parts.Close()
-
-	header, boundary := w.Header(), parts.Boundary()
-	header.Set("Content-Type", "multipart/byteranges; boundary="+boundary)
-	header.Set("Content-Length", strconv.FormatInt(int64(size), 10))
+func (h *Handler) respondParts(w http.ResponseWriter, p *representation, spans []rfc9110.Span) {
+	parts := rfc9110.NewParts(spans, p.size, p.contentType[0])
+	header := w.Header()
+	header.Set("Content-Type", parts.ContentType())
+	header.Set("Content-Length", strconv.FormatInt(parts.Length(), 10))
 	w.WriteHeader(http.StatusPartialContent)
-	parts = multipart.NewWriter(w)
-	_ = parts.SetBoundary(boundary) // its own
-	for _, s := range spans {
-		part, err := parts.CreatePart(p.partHeader(s))
-		if err != nil {
-			return // the client has gone
-		}
-		n, err := p.writeTo(part, s)
-		if h.stats.sent(n, err); err != nil {
-			return
-		}
-	}
-	_ = parts.Close() // fails only where the client has gone
-}
-
-func (p *representation) partHeader(s span) textproto.MIMEHeader {
-	return textproto.MIMEHeader{"Content-Range": {s.contentRange(p.size)}, "Content-Type": p.contentType}
+	_ = parts.Write(w, func(w io.Writer, s rfc9110.Span) error { // fails where the client has gone, or the file
+		n, err := p.writeTo(w, s)
+		h.stats.sent(n, err)
+		return err
+	})
 }
 
 // writeTo writes a part of the body. An error is the client's, or the file's, of which the client learns by getting less
 // than it was told.
-func (p *representation) writeTo(w io.Writer, s span) (int64, error) {
+func (p *representation) writeTo(w io.Writer, s rfc9110.Span) (int64, error) {
 	if p.file == nil {
-		n, err := w.Write(p.data[s.start : s.start+s.length])
+		n, err := w.Write(p.data[s.Start : s.Start+s.Length])
 		return int64(n), err
 	}
-	if _, err := p.file.Seek(s.start, io.SeekStart); err != nil {
+	if _, err := p.file.Seek(s.Start, io.SeekStart); err != nil {
 		return 0, err
 	}
-	return io.CopyN(w, p.file, s.length)
-}
-
-// counter counts what is written to it.
-type counter int64
-
-func (c *counter) Write(b []byte) (int, error) {
-	*c += counter(len(b))
-	return len(b), nil
+	return io.CopyN(w, p.file, s.Length)
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/frontends/internal/encode"
+	"github.com/edgecache/edgecache/rfc9110"
 )
 
 // stamp tells the states of a file apart, as far as the file system does. The zero value is no file.
@@ -30,14 +32,14 @@ func stampOf(info fs.FileInfo) stamp {
 type state struct {
 	name        string
 	info        stamp
-	sidecars    [codings]stamp // of the precompressed files beside it that are in use
+	sidecars    [rfc9110.Codings]stamp // of the precompressed files beside it that are in use
 	contentType string
-	has         [codings]bool // codings that bodies can be had in, though they may turn out not to be worth it
+	has         [rfc9110.Codings]bool // codings that bodies can be had in, though they may turn out not to be worth it
 	vary        bool
-	ignored     bool            // neither it nor its bodies are kept
-	watched     bool            // every change of it is noticed
-	keys        [codings]string // of the bodies
-	looked      atomic.Int64    // when the disk was last looked at, in unix nanoseconds
+	ignored     bool                    // neither it nor its bodies are kept
+	watched     bool                    // every change of it is noticed
+	keys        [rfc9110.Codings]string // of the bodies
+	looked      atomic.Int64            // when the disk was last looked at, in unix nanoseconds
 }
 
 // same reports whether the files are in the same state.
@@ -46,11 +48,14 @@ func (s *state) same(o *state) bool {
 }
 
 // origin is what the body in a coding comes from.
-func (s *state) origin(c coding) origin { return origin{s.info, s.sidecars[c]} }
+func (s *state) origin(c rfc9110.Coding) origin { return origin{s.info, s.sidecars[c]} }
+
+// suffixes are what the names of precompressed files end in, "" for none.
+var suffixes = [rfc9110.Codings]string{rfc9110.Brotli: ".br", rfc9110.Zstd: ".zst", rfc9110.Gzip: ".gz"}
 
 // key returns the key of a file's body. No name holds "//", and everything of a file and what is below it begins with its
 // name and a slash.
-func key(name string, c coding) string { return name + "//" + c.String() }
+func key(name string, c rfc9110.Coding) string { return name + "//" + c.String() }
 
 // state returns the state of a file, from the cache as long as that is good.
 func (h *Handler) state(ctx context.Context, name string) (*state, error) {
@@ -121,10 +126,10 @@ func (h *Handler) look(name string) (*state, error) {
 			return nil, err
 		}
 	}
-	worth := compressible(s.contentType) && s.info.Size >= h.options.MinCompressBytes && s.info.Size <= h.options.MaxFileBytes
-	for c := range codings {
+	worth := encode.Compressible(s.contentType) && s.info.Size >= h.options.MinCompressBytes && s.info.Size <= h.options.MaxFileBytes
+	for c := range rfc9110.Codings {
 		s.keys[c] = key(name, c)
-		if c == identity || !h.offered[c] {
+		if c == rfc9110.Identity || !h.offered[c] {
 			continue
 		}
 		watched := true
@@ -138,7 +143,7 @@ func (h *Handler) look(name string) (*state, error) {
 		s.has[c] = worth || s.sidecars[c] != stamp{}
 		s.vary = s.vary || s.has[c]
 	}
-	s.has[identity] = true
+	s.has[rfc9110.Identity] = true
 	return s, nil
 }
 

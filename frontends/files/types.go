@@ -33,23 +33,3 @@ func (h *Handler) typeByName(name string) string {
 	}
 	return mime.TypeByExtension(ext)
 }
-
-// compressible reports whether bodies of the media type become smaller: those that are not compressed by themselves.
-func compressible(contentType string) bool {
-	t, _, _ := strings.Cut(contentType, ";")
-	t = strings.ToLower(trim(t))
-	kind, sub, _ := strings.Cut(t, "/")
-	switch {
-	case kind == "text", strings.HasSuffix(sub, "+json"), strings.HasSuffix(sub, "+xml"), strings.HasSuffix(sub, "+text"):
-		return true
-	}
-	switch t {
-	case "application/ecmascript", "application/graphql", "application/javascript", "application/json", "application/postscript",
-		"application/rtf", "application/sql", "application/toml", "application/vnd.ms-fontobject", "application/wasm",
-		"application/x-javascript", "application/x-ndjson", "application/x-sh", "application/x-tar", "application/xml",
-		"application/xml-dtd", "application/yaml", "application/x-yaml", "audio/wav", "audio/x-wav", "font/otf", "font/ttf",
-		"image/bmp", "image/vnd.microsoft.icon", "image/x-icon", "image/x-ms-bmp":
-		return true
-	}
-	return false
-}

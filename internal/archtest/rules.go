@@ -75,6 +75,7 @@ func House() []Rule {
 			Others: []string{"oras.land/oras-go/v2/...", "github.com/opencontainers/image-spec/specs-go/..."},
 		},
 		{Path: "plugins/signing", Others: []string{"aead.dev/minisign"}},
+		{Path: "rfc9110", HTTP: true},
 		{Path: "observers/shadow", Ours: []string{"core", "core/evict"}},
 		{Path: "plugins/native", Ours: []string{"core"}, Others: []string{xxhash}},
 		{Path: "backends/backendtest", Ours: []string{"core"}, Others: []string{"pgregory.net/rapid"}},
@@ -91,15 +92,19 @@ func House() []Rule {
 		{Path: "observers/capture", Ours: []string{"bench/trace", "core"}, Others: []string{xxhash}},
 		{Path: "frontends/admin", Ours: []string{"core"}, HTTP: true},
 		{
-			Path: "frontends/files", Ours: []string{"core"}, HTTP: true,
-			Others: []string{
-				"github.com/andybalholm/brotli", "github.com/fsnotify/fsnotify", "github.com/klauspost/compress/...",
-				"golang.org/x/sync/singleflight",
-			},
+			Path: "frontends/files", Ours: []string{"core", "frontends/internal/encode", "rfc9110"}, HTTP: true,
+			Others: []string{"github.com/fsnotify/fsnotify", "golang.org/x/sync/singleflight"},
+		},
+		{
+			Path: "frontends/internal/encode", Ours: []string{"rfc9110"},
+			Others: []string{"github.com/andybalholm/brotli", "github.com/klauspost/compress/..."},
 		},
 		{Path: "frontends/forms", Ours: []string{"core", "core/codec"}},
 		{Path: "frontends/httpcache/internal/invalid", Ours: []string{"core"}, Others: []string{xxhash}},
-		{Path: "frontends/httpcache", Ours: []string{"core"}, Others: otel, HTTP: true},
+		{
+			Path: "frontends/httpcache", HTTP: true, Others: otel,
+			Ours: []string{"core", "frontends/httpcache/internal/invalid", "frontends/internal/encode", "rfc9110", "rfc9111"},
+		},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
 		// wire.go is the only file that imports everything; those beside it take a share of its work.
 		{Path: "cmd/edgecache", Files: []string{"wire.go"}, Ours: []string{"*"}, HTTP: true},

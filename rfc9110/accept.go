@@ -1,39 +1,35 @@
-package files
+package rfc9110
 
-import (
-	"strings"
-)
+import "strings"
 
-// coding is a content coding that a body can be in, or identity.
-type coding uint8
+// Coding is a content coding that a body can be in, or identity (section 8.4.1).
+type Coding uint8
 
-// The codings. Their order is that of the server's preference between those that a client likes alike.
+// The codings. Their order is that of the server's preference between those that a client likes alike. Codings is how many
+// there are.
 const (
-	br coding = iota
-	zst
-	gz
-	deflate
-	identity
-	codings
+	Brotli Coding = iota
+	Zstd
+	Gzip
+	Deflate
+	Identity
+	Codings
 )
 
-// names are the tokens of the codings in headers and in the cache's keys.
-var names = [codings]string{"br", "zstd", "gzip", "deflate", "identity"}
+// names are the tokens of the codings in headers.
+var names = [Codings]string{"br", "zstd", "gzip", "deflate", "identity"}
 
-// suffixes are what the names of precompressed files end in, "" for none.
-var suffixes = [codings]string{".br", ".zst", ".gz", "", ""}
+func (c Coding) String() string { return names[c] }
 
-func (c coding) String() string { return names[c] }
-
-// parseCoding returns the coding called name, in which case does not matter (RFC 9110, section 8.4.1).
-func parseCoding(name string) (coding, bool) {
+// ParseCoding returns the coding called name, in which case does not matter (section 8.4.1).
+func ParseCoding(name string) (Coding, bool) {
 	for c, n := range names {
 		if strings.EqualFold(n, name) {
-			return coding(c), true
+			return Coding(c), true
 		}
 	}
 	if strings.EqualFold(name, "x-gzip") { // section 8.4.1.3
-		return gz, true
+		return Gzip, true
 	}
 	return 0, false
 }
@@ -47,19 +43,22 @@ const (
 	unsaid  weight = 0xffff
 )
 
-// acceptable are the codings that a client takes, best first.
-type acceptable struct {
-	order [codings]coding
+// Acceptable are the codings that a client takes.
+type Acceptable struct {
+	order [Codings]Coding
 	n     int
 }
 
-// accept reads the lines of Accept-Encoding as RFC 9110, section 12.5.3 has it. Without one a client gets identity. Elements
+// List returns the codings, best first: a view of a.
+func (a *Acceptable) List() []Coding { return a.order[:a.n] }
+
+// Accept reads the lines of Accept-Encoding as section 12.5.3 has it. Without one a client gets identity. Elements
 // that are malformed count for nothing.
-func accept(lines []string) acceptable {
+func Accept(lines []string) Acceptable {
 	if len(lines) == 0 {
-		return acceptable{order: [codings]coding{identity}, n: 1}
+		return Acceptable{order: [Codings]Coding{Identity}, n: 1}
 	}
-	var weights [codings]weight
+	var weights [Codings]weight
 	for c := range weights {
 		weights[c] = unsaid
 	}
@@ -67,7 +66,7 @@ func accept(lines []string) acceptable {
 	for _, line := range lines {
 		for element := range strings.SplitSeq(line, ",") {
 			name, w, ok := parseElement(element)
-			if c, known := parseCoding(name); ok && known {
+			if c, known := ParseCoding(name); ok && known {
 				weights[c] = w
 			} else if ok && name == "*" {
 				others = w
@@ -78,13 +77,13 @@ func accept(lines []string) acceptable {
 }
 
 // sorted puts the codings in order. others is the weight of those that were not named.
-func sorted(weights *[codings]weight, others weight) (a acceptable) {
+func sorted(weights *[Codings]weight, others weight) (a Acceptable) {
 	for c, w := range weights {
 		switch {
 		case w != unsaid:
 		case others != unsaid:
 			weights[c] = others
-		case coding(c) == identity:
+		case Coding(c) == Identity:
 			weights[c] = leftOut
 		default:
 			weights[c] = 0
@@ -97,7 +96,7 @@ func sorted(weights *[codings]weight, others weight) (a acceptable) {
 			a.order[at] = a.order[at-1]
 			at--
 		}
-		a.order[at] = coding(c)
+		a.order[at] = Coding(c)
 		a.n++
 	}
 	return a
@@ -132,6 +131,3 @@ func parseWeight(s string) (weight, bool) {
 	}
 	return w * 2, w <= 1000
 }
-
-// trim takes optional whitespace off both ends (section 5.6.3).
-func trim(s string) string { return strings.Trim(s, " \t") }

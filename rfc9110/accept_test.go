@@ -1,4 +1,4 @@
-package files
+package rfc9110
 
 import (
 	"slices"
@@ -43,9 +43,9 @@ func TestAccept(t *testing.T) {
 		if header != "(none)" {
 			lines = strings.Split(header, "|")
 		}
-		a := accept(lines)
+		a := Accept(lines)
 		var got []string
-		for _, c := range a.order[:a.n] {
+		for _, c := range a.List() {
 			got = append(got, c.String())
 		}
 		if s := strings.Join(got, " "); s != want {
@@ -56,8 +56,8 @@ func TestAccept(t *testing.T) {
 
 func TestAcceptDoesNotAllocate(t *testing.T) {
 	lines := []string{"gzip, deflate, br;q=0.9, zstd"}
-	if n := testing.AllocsPerRun(100, func() { accept(lines) }); n != 0 {
-		t.Errorf("accept allocates %v times, want 0", n)
+	if n := testing.AllocsPerRun(100, func() { Accept(lines) }); n != 0 {
+		t.Errorf("Accept allocates %v times, want 0", n)
 	}
 }
 
@@ -66,18 +66,18 @@ func FuzzAccept(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
-		a := accept([]string{line})
-		order := a.order[:a.n]
+		a := Accept([]string{line})
+		order := a.List()
 		for i, c := range order {
-			if c >= codings || slices.Contains(order[:i], c) {
-				t.Fatalf("accept(%q) = %v", line, order)
+			if c >= Codings || slices.Contains(order[:i], c) {
+				t.Fatalf("Accept(%q) = %v", line, order)
 			}
 		}
-		if b := accept(strings.Split(line, ",")); b.n != a.n || !slices.Equal(b.order[:b.n], order) {
-			t.Fatalf("accept(%q) = %v, but %v where elements have lines of their own (RFC 9110, section 5.3)", line, order, b.order[:b.n])
+		if b := Accept(strings.Split(line, ",")); !slices.Equal(b.List(), order) {
+			t.Fatalf("Accept(%q) = %v, but %v where elements have lines of their own (RFC 9110, section 5.3)", line, order, b.List())
 		}
-		if !slices.Contains(order, identity) && !strings.Contains(line, "*") && !strings.Contains(strings.ToLower(line), "identity") {
-			t.Fatalf("accept(%q) = %v: identity was not refused", line, order)
+		if !slices.Contains(order, Identity) && !strings.Contains(line, "*") && !strings.Contains(strings.ToLower(line), "identity") {
+			t.Fatalf("Accept(%q) = %v: identity was not refused", line, order)
 		}
 	})
 }
