@@ -110,7 +110,7 @@ func TestTags(t *testing.T) {
 		weak          string
 	}{
 		`"a"`: {true, true, `W/"a"`}, `W/"a"`: {true, false, `W/"a"`}, "": {false, false, ""}, `""`: {true, true, `W/""`},
-		`"a" `: {false, true, `W/"a" `}, `"a"b`: {false, true, `W/"a"b`},
+		`"a",`: {false, true, `W/"a",`}, `"a"b`: {false, true, `W/"a"b`},
 	} {
 		if ValidTag(tag) != want.valid || StrongTag(tag) != want.strong || WeakenTag(tag) != want.weak {
 			t.Errorf("%q: valid %v, strong %v, weak %q, want %+v", tag, ValidTag(tag), StrongTag(tag), WeakenTag(tag), want)

@@ -2,6 +2,7 @@ package rfc9110
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -105,7 +106,7 @@ func TestParts(t *testing.T) {
 		p := NewParts([]Span{{0, 1}, {2, 1}}, 10, "")
 		calls := 0
 		err := p.Write(io.Discard, func(io.Writer, Span) error { calls++; return io.ErrClosedPipe })
-		if err != io.ErrClosedPipe || calls != 1 {
+		if !errors.Is(err, io.ErrClosedPipe) || calls != 1 {
 			t.Errorf("%v after %d parts, want the error of the first", err, calls)
 		}
 	})
