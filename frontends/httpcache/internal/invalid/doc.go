@@ -9,4 +9,10 @@
 // that asked the origin for it, taken before it did (Stamp). A purge is about every response whose position is before it.
 // So no clock is compared with another one's: what was fetched by a node that had not heard of a purge yet is purged by it,
 // though it may be new; what was fetched by one that had is not.
+//
+// # What is kept
+//
+// Nothing is kept of responses: these have hashes of their tags at hand, and look those up among what has been purged when
+// that has changed. A hash that two tags share purges both. What was purged is remembered for as long as a response can
+// live. Where that is too much, the oldest purges are made up for by one of everything that they could be about.
 package invalid
