@@ -84,10 +84,10 @@ func state(x *Index, m *Marks) string {
 	}
 }
 
-func want(tb testing.TB, x *Index, m *Marks, state_, when string) {
+func want(tb testing.TB, x *Index, m *Marks, wanted, when string) {
 	tb.Helper()
-	if got := state(x, m); got != state_ {
-		tb.Errorf("%s: %s is %q, want %q", when, m.key, got, state_)
+	if got := state(x, m); got != wanted {
+		tb.Errorf("%s: %s is %q, want %q", when, m.key, got, wanted)
 	}
 }
 
@@ -204,7 +204,7 @@ func runModel(t *testing.T, r *rand.Rand) {
 	var done []Target
 	heard := make([]int, len(nodes))
 	var all []stored
-	name := func(n int) string { return string(rune('a' + r.IntN(n))) }
+	name := func() string { return string(rune('a' + r.IntN(8))) }
 	purges := func(g Target, s *stored) bool {
 		switch g.Kind {
 		case Tag:
@@ -219,10 +219,10 @@ func runModel(t *testing.T, r *rand.Rand) {
 		n := r.IntN(len(nodes))
 		switch r.IntN(8) {
 		case 0, 1:
-			g := Target{Kind: Kind(r.IntN(3)), Name: name(8), Soft: r.IntN(2) == 0}
+			g := Target{Kind: Kind(r.IntN(3)), Name: name(), Soft: r.IntN(2) == 0}
 			switch {
 			case g.Kind == URL:
-				g.Name += name(8)
+				g.Name += name()
 			case g.Kind == Prefix && r.IntN(8) == 0:
 				g.Name = ""
 			}
@@ -233,9 +233,9 @@ func runModel(t *testing.T, r *rand.Rand) {
 			nodes[n].look(t.Context())
 			heard[n] = len(done)
 		default:
-			s := stored{node: n, key: name(8) + name(8), heard: heard[n]}
+			s := stored{node: n, key: name() + name(), heard: heard[n]}
 			for range r.IntN(3) {
-				s.tags = append(s.tags, name(8))
+				s.tags = append(s.tags, name())
 			}
 			s.marks = fetched(nodes[n], s.key, s.tags...)
 			all = append(all, s)
