@@ -127,7 +127,7 @@ func FuzzConditions(f *testing.F) {
 		v := validators()
 		v.ETag = etag
 		got := Evaluate("GET", h, v)
-		if none != "" && got == NotModified && none != "*" && !ValidTag(etag) {
+		if none != "" && got == NotModified && trim(none) != "*" && !ValidTag(etag) {
 			t.Fatalf("If-None-Match: %q is %q, which is no tag", none, etag)
 		}
 		if tag, rest := CutTag(none); tag != "" && len(tag)+len(rest) > len(none) {
