@@ -40,7 +40,7 @@ func (t *target) send(ctx context.Context, method, path string, body any) (*http
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("%w: is \"edgecache run\" there? (--admin, EDGECACHE_ADMIN)", err)
+		return nil, fmt.Errorf("%w: is \"edgecache run\" or \"edgecache proxy\" there? (--admin, EDGECACHE_ADMIN)", err)
 	}
 	if answer.StatusCode/100 == 2 {
 		return answer, nil

@@ -101,6 +101,6 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return config.FlagError(err) })
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(a.out, cmd) })
 	root.AddCommand(a.runCommand(), a.filesCommand(), a.getCommand(), a.setCommand(), a.delCommand(), a.incrCommand(), a.ttlCommand(),
-		a.keysCommand(), a.cacheCommand(), a.statsCommand(), a.adviseCommand(), a.pluginCommand(), a.simCommand(), a.traceCommand(), a.versionCommand())
+		a.keysCommand(), a.cacheCommand(), a.purgeCommand(), a.statsCommand(), a.adviseCommand(), a.pluginCommand(), a.simCommand(), a.traceCommand(), a.versionCommand())
 	return root
 }

@@ -65,7 +65,7 @@ func local(q *http.Request) error {
 	peer, err := netip.ParseAddrPort(q.RemoteAddr)
 	switch {
 	case err != nil || !peer.Addr().Unmap().IsLoopback():
-		return errors.New("only clients on this machine may change plugins and capture: start the server with --admin-token for others")
+		return errors.New("only clients on this machine may change plugins, capture and purge: start the server with --admin-token for others")
 	case q.Header.Get("X-Forwarded-For") != "" || q.Header.Get("Forwarded") != "":
 		return errors.New("the request came through a proxy: start the server with --admin-token for that")
 	case !isLoopback(q.Host):

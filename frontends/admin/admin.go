@@ -1,5 +1,5 @@
 // Package admin is the frontend for people and machines that look after the cache: whether it lives, whether it is
-// ready, what it has counted, which plugins it has. Plugins can be changed over it and requests recorded, by those who may.
+// ready, what it has counted, which plugins it has. Plugins can be changed over it, requests recorded and responses purged, by those who may.
 package admin
 
 import (
@@ -35,8 +35,10 @@ type Options struct {
 	Manager PluginManager
 	// Capturer serves /capture. nil leaves the path out.
 	Capturer Capturer
-	// Token is what /plugins, /capture and profiles ask for. "" lets everyone look, and only clients of this machine that are
-	// no browsers change plugins and capture.
+	// Purger serves /http/purge. nil says there that there is no HTTP cache.
+	Purger Purger
+	// Token is what /plugins, /capture, /http/purge and profiles ask for. "" lets everyone look, and only clients of this
+	// machine that are no browsers change plugins, capture and purge.
 	Token string
 	// Logger receives who changed what, and who was not let in. nil discards it.
 	Logger *slog.Logger
@@ -95,6 +97,7 @@ func Handler(o Options) http.Handler {
 	}
 	o.handlePlugins(mux)
 	o.handleCapture(mux)
+	o.handlePurge(mux)
 	return mux
 }
 
