@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -116,7 +117,7 @@ func (x *Index) Stamp() Stamp { return Stamp{Position: x.end.Load(), seen: x.seq
 // Marks are what a decoded response has at hand to know whether it has been purged. They are safe for concurrent use.
 type Marks struct {
 	key     string
-	url     uint64   // the hash of key
+	url     uint64   // the hash of what key begins with
 	tags    []uint64 // hashes
 	stamp   Stamp
 	checked atomic.Uint64 // what has changed up to this seq has been looked at
@@ -210,4 +211,13 @@ func (x *Index) Stats() Stats {
 // hashTag and hashURL are stored: they stay as they are.
 func hashTag(tag string) uint64 { return xxhash.Sum64String(tag) }
 
-func hashURL(key string) uint64 { return ^xxhash.Sum64String(key) }
+func hashURL(key string) uint64 { return ^xxhash.Sum64String(Base(key)) }
+
+// Base returns a primary key without what stands behind the URL in it, after a byte 0x1f: responses that differ in that alone
+// are of one URL.
+func Base(key string) string {
+	if i := strings.IndexByte(key, 0x1f); i >= 0 {
+		return key[:i]
+	}
+	return key
+}

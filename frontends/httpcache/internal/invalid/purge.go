@@ -16,7 +16,7 @@ type Kind uint8
 // The kinds.
 const (
 	Tag    Kind = iota // responses with the tag
-	URL                // responses with just this primary key, in all variants
+	URL                // responses with this primary key, or one that has a byte 0x1f and more behind it, in all variants
 	Prefix             // responses whose primary key begins so, byte by byte; "" is everything
 	tagged             // responses with any tag: what purges of tags that are forgotten become
 )
