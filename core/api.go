@@ -14,8 +14,9 @@ type EntryOptions struct {
 	// Flags and Codec are stored with the value.
 	Flags uint32
 	Codec uint8
-	// Decoded, if not nil, is kept beside the value in memory tiers.
-	Decoded any
+	// Decoded, if not nil, is kept beside the value in memory tiers, which count DecodedWeight bytes for it.
+	Decoded       any
+	DecodedWeight uint32
 }
 
 // call is a command and its result, reused by the methods of Cache.
@@ -36,7 +37,8 @@ func (c *Cache) call(op Op, key string) *call {
 
 // options sets what a write stores beside the value.
 func (k *call) options(o EntryOptions) *call {
-	k.cmd.TTL, k.cmd.Jitter, k.cmd.EntryFlags, k.cmd.Codec, k.cmd.Decoded = o.TTL, o.Jitter, o.Flags, o.Codec, o.Decoded
+	k.cmd.TTL, k.cmd.Jitter, k.cmd.EntryFlags, k.cmd.Codec = o.TTL, o.Jitter, o.Flags, o.Codec
+	k.cmd.Decoded, k.cmd.DecodedWeight = o.Decoded, o.DecodedWeight
 	return k
 }
 

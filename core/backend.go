@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"os"
 	"strconv"
 )
 
@@ -171,6 +172,29 @@ type Evictor interface {
 type Peeker interface {
 	// Peek is Get otherwise.
 	Peek(ctx context.Context, key string) (*Entry, error)
+}
+
+// ValueOpener hands out values as open files, so that they can be sent without passing through the memory of the process.
+type ValueOpener interface {
+	// OpenValue returns the file that has the value of key, or ErrNotFound. It is a use, as Get is. The value has been proven
+	// whole at least once since the store was opened or the file written. What is written, deleted or evicted afterwards does
+	// not change what is read from the file. The caller closes it.
+	OpenValue(ctx context.Context, key string) (*ValueFile, error)
+}
+
+// ValueFile is a value in an open file of its own, whose position is anywhere.
+type ValueFile struct {
+	File *os.File
+	// Offset is where in the file the value begins, Size how long it is.
+	Offset, Size int64
+	// Entry is all that is known of the value but the bytes.
+	Entry *Entry
+}
+
+// Swapper replaces an entry by another form of itself. It is for stores that hold the entries that they are given.
+type Swapper interface {
+	// Swap stores next if the key still has old, the very same, and reports whether it did.
+	Swap(key string, old, next *Entry) bool
 }
 
 // Persister writes what a store holds to a stream and reads it back. It is for stores that lose everything with the process.

@@ -25,6 +25,8 @@ type engine struct {
 	namespaces *namespaces
 	tiers      []*tier
 	near       Backend // the nearest tier's backend if it is local, else nil
+	swapper    Swapper // near, if it is one
+	files      *tier   // the nearest tier that opens files, nil if none does
 	table      atomic.Pointer[table]
 	tableMu    sync.Mutex   // serialises changes of table
 	observers  []Observer   // those of table that ReplaceHooks replaces; guarded by tableMu
@@ -71,12 +73,16 @@ func New(o Options) (*Cache, error) {
 	for i, spec := range o.Tiers {
 		e.tiers = append(e.tiers, newTier(spec, i+1))
 	}
+	if i := slices.IndexFunc(e.tiers, func(t *tier) bool { return t.opener != nil }); i >= 0 {
+		e.files = e.tiers[i]
+	}
 	t, err := newTable(slices.Clone(o.Hooks), e.observers, e.additions())
 	if err != nil {
 		return nil, err
 	}
 	if !o.Tiers[0].Remote {
 		e.near = o.Tiers[0].Backend
+		e.swapper, _ = e.near.(Swapper)
 	}
 	if err := e.instrument(o.TracerProvider, o.MeterProvider); err != nil {
 		return nil, fmt.Errorf("core: metrics: %w", err)

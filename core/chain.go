@@ -18,6 +18,7 @@ type table struct {
 	ops      OpMask            // operations that pass through Cache.full
 	byOp     [opCount][]*bound // hooks that want the operation, in order
 	disabled OpMask            // operations that end before the first hook
+	after    OpMask            // operations that a hook's After waits for
 	observed OpMask
 	clocked  OpMask // observed operations for which the clock is read
 	hashed   OpMask // observed operations whose key is hashed
@@ -59,6 +60,7 @@ func newTable(hooks []Hook, observers []Observer, more additions) (*table, error
 		}
 		ops := (b.spec.Before | b.spec.After) & AllOps
 		t.ops |= ops
+		t.after |= b.spec.After
 		for op := OpGet; op < opCount; op++ {
 			if ops.Has(op) {
 				t.byOp[op] = append(t.byOp[op], b)
@@ -200,6 +202,9 @@ func (c *Cache) chain(ctx context.Context, cmd *Command, res *Result, t *table, 
 	if len(hooks) == 0 {
 		c.engine.run(ctx, cmd, res)
 		return
+	}
+	if t.after.Has(cmd.Op) {
+		cmd.Flags &^= FlagOpen
 	}
 	size := cmd.Size()
 	cmd.cookies = zeroed(cmd.cookies, len(hooks)*size)
@@ -346,7 +351,7 @@ func (e *engine) emitKey(ev *Event, ns *Namespace, key string, value []byte, ite
 	}
 	size := len(value)
 	if item.Entry != nil {
-		size = len(item.Entry.Value)
+		size = item.size()
 	}
 	ev.Size = uint32(min(size, math.MaxUint32))
 	ev.Result = uint8(item.Outcome) | item.Tier<<4

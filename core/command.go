@@ -35,6 +35,9 @@ const (
 	// FlagQuiet asks OpGet to leave no trace: no counts, no events, no copies in nearer tiers, and where a tier can read so,
 	// nothing for its policy to learn.
 	FlagQuiet
+	// FlagOpen lets OpGet answer with an open file (Item.File) where the nearest tier does not have the value in memory and a
+	// ValueOpener has it. It does nothing where a hook's After waits for OpGet: hooks may see the value or change it.
+	FlagOpen
 )
 
 // Command is one cache operation with its options. A caller fills the fields that the Op names and leaves the rest zero;
@@ -67,8 +70,9 @@ type Command struct {
 	// EntryFlags and Codec are stored with the value (Entry.Flags, Entry.Codec).
 	EntryFlags uint32
 	Codec      uint8
-	// Decoded, if not nil, is kept beside the value in memory tiers (Entry.SetDecoded).
-	Decoded any
+	// Decoded, if not nil, is kept beside the value in memory tiers (Entry.SetDecoded), which count DecodedWeight bytes for it.
+	Decoded       any
+	DecodedWeight uint32
 	// Cursor and Count page OpKeys: cursor 0 begins, Count is a hint and 0 asks for all keys at once.
 	Cursor uint64
 	Count  int
@@ -161,8 +165,22 @@ type Item struct {
 	Tier uint8
 	// Entry is what was read. It is shared and immutable.
 	Entry *Entry
+	// File has the value of Entry, whose own is nil then: see FlagOpen. The caller closes it.
+	File *ValueFile
 	// Err is set where Outcome is OutcomeDenied or OutcomeError.
 	Err error
+}
+
+// size is the length of the value that was read, 0 for none.
+func (it *Item) size() int {
+	switch {
+	case it.File != nil:
+		return int(it.File.Size)
+	case it.Entry != nil:
+		return len(it.Entry.Value)
+	default:
+		return 0
+	}
 }
 
 // Result is what a command brought. Do overwrites it; the slices are reused.

@@ -25,6 +25,7 @@ type Entry struct {
 	// Codec names the codec that made Value from a typed value; 0 is plain bytes. It travels.
 	Codec uint8
 
+	weight  uint32 // see DecodedWeight; set before the entry is shared
 	decoded atomic.Pointer[any]
 }
 
@@ -61,13 +62,26 @@ func (e *Entry) Decoded() any {
 }
 
 // SetDecoded keeps v, the decoded form of Value, beside the bytes, so that the next typed reader of a memory tier need
-// not decode again. v is shared between readers and counts nothing towards a tier's weight. Safe for concurrent use.
+// not decode again. v is shared between readers and counts nothing towards a tier's weight: what is large belongs into
+// EntryOptions.Decoded or Cache.KeepDecoded. Safe for concurrent use.
 func (e *Entry) SetDecoded(v any) { e.decoded.Store(&v) }
+
+// DecodedWeight returns what the decoded form takes in memory beside Value, in bytes, as who left it there has said. Tiers
+// that bound the memory of what they hold count it. It does not travel.
+func (e *Entry) DecodedWeight() uint32 { return e.weight }
 
 // Until returns a copy of the entry, sharing Value and the decoded form, that ends at expires.
 func (e *Entry) Until(expires int64) *Entry {
-	c := &Entry{Value: e.Value, Expires: expires, Version: e.Version, Flags: e.Flags, Codec: e.Codec}
+	c := &Entry{Value: e.Value, Expires: expires, Version: e.Version, Flags: e.Flags, Codec: e.Codec, weight: e.weight}
 	c.decoded.Store(e.decoded.Load())
+	return c
+}
+
+// with returns a copy of the entry, sharing Value, with another decoded form and its weight.
+func (e *Entry) with(decoded any, weight uint32) *Entry {
+	c := e.Until(e.Expires)
+	c.weight = weight
+	c.SetDecoded(decoded)
 	return c
 }
 

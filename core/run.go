@@ -81,6 +81,10 @@ func (e *engine) get(ctx context.Context, cmd *Command, res *Result) error {
 		}
 		return e.getFrom(ctx, e.authority(), key, res)
 	}
+	opens := cmd.Flags&FlagOpen != 0 && e.files != nil
+	if opens && (e.near == nil || e.files.number == 1) && e.open(ctx, key, res) {
+		return nil
+	}
 	if e.near == nil {
 		return e.getFar(ctx, cmd, key, 0, res)
 	}
@@ -91,6 +95,9 @@ func (e *engine) get(ctx context.Context, cmd *Command, res *Result) error {
 		return nil
 	}
 	e.countMiss(0, err)
+	if opens && e.files.number > 1 && e.open(ctx, key, res) {
+		return nil
+	}
 	if len(e.tiers) > 1 {
 		return e.getFar(ctx, cmd, key, 1, res)
 	}

@@ -62,7 +62,7 @@ func (s *sampler) tell(cmd *Command, res *Result) {
 func (s *sampler) put(cmd *Command, i int, item *Item, hash uint64) {
 	size := len(cmd.Namespace.prefix) + len(*cmd.KeyAt(i))
 	if item.Entry != nil {
-		size += len(item.Entry.Value)
+		size += item.size()
 	} else if value := cmd.ValueAt(i); value != nil {
 		size += len(*value)
 	}

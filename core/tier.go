@@ -31,6 +31,7 @@ type tier struct {
 	clearer     Clearer
 	ranges      RangeDeleter
 	peeker      Peeker
+	opener      ValueOpener // nil for a remote tier
 
 	tracer    trace.Tracer // nil: no spans
 	spanStart []trace.SpanStartOption
@@ -55,6 +56,9 @@ func newTier(t Tier, number int) *tier {
 	w.clearer, _ = t.Backend.(Clearer)
 	w.ranges, _ = t.Backend.(RangeDeleter)
 	w.peeker, _ = t.Backend.(Peeker)
+	if !t.Remote {
+		w.opener, _ = t.Backend.(ValueOpener)
+	}
 	return w
 }
 

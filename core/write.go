@@ -402,6 +402,7 @@ func (e *engine) entryAt(cmd *Command, value []byte, now time.Time) *Entry {
 func (c *Command) entry(value []byte, expires int64, version uint64) *Entry {
 	entry := &Entry{Value: value, Expires: expires, Version: version, Flags: c.EntryFlags, Codec: c.Codec}
 	if c.Decoded != nil {
+		entry.weight = c.DecodedWeight
 		entry.SetDecoded(c.Decoded)
 	}
 	return entry

@@ -129,6 +129,7 @@ var (
 	_ core.EvictionCounter    = (*Backend)(nil)
 	_ core.PolicyNamer        = (*Backend)(nil)
 	_ core.DecodeErrorCounter = (*Backend)(nil)
+	_ core.ValueOpener        = (*Backend)(nil)
 )
 
 // New opens the cache in a folder, with what is there. It reads the index, or where that is absent, damaged or older than

@@ -135,10 +135,7 @@ func decode(key string, data []byte) (*core.Entry, error) {
 	if crc32.Checksum(value, castagnoli) != binary.LittleEndian.Uint32(data[offSum:]) {
 		return nil, damaged("wrong checksum of the value")
 	}
-	return &core.Entry{
-		Value: slices.Clip(value), Expires: h.expires,
-		Version: binary.LittleEndian.Uint64(data[offVersion:]),
-		Flags:   binary.LittleEndian.Uint32(data[offFlags:]),
-		Codec:   data[offCodec],
-	}, nil
+	e := entryOf(data)
+	e.Value = slices.Clip(value)
+	return e, nil
 }

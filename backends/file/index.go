@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // item is what the index knows of a file. It takes about 130 bytes beside the key. A write makes a new one, so that the
@@ -18,7 +19,9 @@ type item struct {
 	// Guarded by index.mu.
 	used         uint64 // greater for what was used later
 	newer, older *item  // in the ring of all, by use
-	at           int    // in expiring, -1 if not there
+	at           int32  // in expiring, -1 if not there
+
+	proven atomic.Uint32 // checksum of the head of the file whose value has been proven, 0 for none
 }
 
 func (it *item) expired(now int64) bool { return it.expires != 0 && it.expires <= now }
@@ -97,7 +100,7 @@ func (x *index) forget(n name, it *item) {
 	delete(x.shards[n[0]], n)
 	x.unlink(it)
 	if it.at >= 0 {
-		heap.Remove(&x.expiring, it.at)
+		heap.Remove(&x.expiring, int(it.at))
 	}
 	x.entries--
 	x.bytes -= it.size
@@ -202,13 +205,13 @@ func (h expiring) Less(i, j int) bool { return h[i].expires < h[j].expires }
 
 func (h expiring) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
+	h[i].at, h[j].at = int32(i), int32(j)
 }
 
 // Push is heap.Interface's.
 func (h *expiring) Push(x any) {
 	it := x.(*item)
-	it.at = len(*h)
+	it.at = int32(len(*h))
 	*h = append(*h, it)
 }
 

@@ -99,6 +99,7 @@ var (
 	_ core.Persister         = (*Backend)(nil)
 	_ core.Inspector         = (*Backend)(nil)
 	_ core.Notifier          = (*Backend)(nil)
+	_ core.Swapper           = (*Backend)(nil)
 )
 
 // New returns an empty Backend. Close stops its goroutines.
@@ -117,7 +118,9 @@ func New(o Options) (*Backend, error) {
 }
 
 // weight is what an entry counts. Views into larger buffers hold them whole, so the capacity counts.
-func weight(key string, e *core.Entry) int64 { return overhead + int64(len(key)) + int64(cap(e.Value)) }
+func weight(key string, e *core.Entry) int64 {
+	return overhead + int64(len(key)) + int64(cap(e.Value)) + int64(e.DecodedWeight())
+}
 
 // Get returns the entry that was set, shared. It does not allocate.
 func (b *Backend) Get(ctx context.Context, key string) (*core.Entry, error) {
@@ -229,6 +232,21 @@ func (b *Backend) SetIf(ctx context.Context, key string, e *core.Entry, cond cor
 		return e, cond.Check(old)
 	})
 	return err
+}
+
+// Swap replaces the entry itself, and keeps key.
+func (b *Backend) Swap(key string, old, next *core.Entry) (done bool) {
+	h := b.open.Load()
+	if h == nil || h.tooLarge(key, next) {
+		return false
+	}
+	h.compute(key, func(e *core.Entry) (*core.Entry, verdict) {
+		if done = e == old && !h.retired.Load(); !done {
+			return e, keep
+		}
+		return next, write
+	})
+	return done
 }
 
 // missing returns nil for a key that is not there, and other errors as they are.
