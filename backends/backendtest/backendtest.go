@@ -104,6 +104,8 @@ var cases = []struct {
 	{"DeleteExpired", false, testDeleteExpired},
 	{"Victim", false, testVictim},
 	{"Peek", false, testPeek},
+	{"OpenValue", false, testOpenValue},
+	{"Swap", false, testSwap},
 	{"Inspect", false, testInspect},
 	{"Persist", false, testPersist},
 	{"Flush", false, testFlush},

@@ -102,8 +102,15 @@ func House() []Rule {
 		{Path: "frontends/forms", Ours: []string{"core", "core/codec"}},
 		{Path: "frontends/httpcache/internal/invalid", Ours: []string{"core"}, Others: []string{xxhash}},
 		{
+			Path: "frontends/httpcache/internal/store", HTTP: true, Others: []string{xxhash},
+			Ours: []string{"core", "frontends/httpcache/internal/invalid", "rfc9111"},
+		},
+		{
 			Path: "frontends/httpcache", HTTP: true, Others: otel,
-			Ours: []string{"core", "frontends/httpcache/internal/invalid", "frontends/internal/encode", "rfc9110", "rfc9111"},
+			Ours: []string{
+				"core", "frontends/httpcache/internal/invalid", "frontends/httpcache/internal/store", "frontends/internal/encode",
+				"httphook", "rfc9110", "rfc9111",
+			},
 		},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
 		// wire.go is the only file that imports everything; those beside it take a share of its work.

@@ -51,6 +51,9 @@ func (s *Store) fill(ctx context.Context, key string, req Fields, m *Meta) *Fill
 		f.rule = newRule(names)
 		f.rec.rule = f.rule.text
 		f.rec.selecting = string(rfc9111.AppendVariant(nil, names, req))
+		if l := rfc9111.ContentLanguage(m.Header); l != "" && f.rule.byLanguage() {
+			f.rec.language = string(rfc9111.AppendVariantFor(nil, names, req, l))
+		}
 	}
 	m.begin(&f.rec)
 	f.rec.tags = slices.Clone(m.Tags)

@@ -190,7 +190,10 @@ func (f *Fill) keep(p *piece) bool {
 
 // admit makes room for n bytes, and reports whether there is. f.mu is held.
 func (f *Fill) admit(n int64) bool {
-	for f.held+n > window && f.dropOldest() { //nolint:revive // the condition does it
+	for f.held+n > window {
+		if !f.dropOldest() {
+			break
+		}
 	}
 	for {
 		need := f.held + n - quota - f.borrowed
@@ -293,8 +296,9 @@ func (f *Fill) moved() {
 		close(f.room)
 		f.room = nil
 	}
-	if f.ended {
-		for f.dropOldest() { //nolint:revive // the condition does it
+	for f.ended {
+		if !f.dropOldest() {
+			break
 		}
 	}
 }

@@ -3,12 +3,12 @@ package store_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,10 +20,13 @@ import (
 
 const key = "https://example.org/a?b"
 
-// newCache returns a cache in memory of so many bytes.
-func newCache(t testing.TB, bytes int64) *core.Cache {
+// cacheBytes is how much the caches in memory hold.
+const cacheBytes = 64 << 20
+
+// newCache returns a cache in memory.
+func newCache(t testing.TB) *core.Cache {
 	t.Helper()
-	b, err := memory.New(memory.Options{MaxBytes: bytes})
+	b, err := memory.New(memory.Options{MaxBytes: cacheBytes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,7 @@ func open(t testing.TB, change ...func(*store.Options)) *store.Store {
 		fn(&o)
 	}
 	if o.Cache == nil {
-		o.Cache = newCache(t, 64<<20)
+		o.Cache = newCache(t)
 	}
 	s, err := store.New(o)
 	if err != nil {
@@ -106,7 +109,7 @@ func want(t testing.TB, s *store.Store, key string, req http.Header, data []byte
 	return r
 }
 
-func wantMiss(t testing.TB, s *store.Store, key string, req http.Header, why store.Miss) {
+func wantMiss(t testing.TB, s *store.Store, req http.Header, why store.Miss) {
 	t.Helper()
 	if r, miss := s.Lookup(t.Context(), key, req); r != nil || miss != why {
 		t.Fatalf("Lookup(%q, %v) = %v, %d, want miss %d", key, req, r, miss, why)
@@ -140,4 +143,5 @@ func follow(ctx context.Context, r *store.Reader) ([]byte, error) {
 	}
 }
 
-func sum(b []byte) [32]byte { return sha256.Sum256(b) }
+// user returns the header of a request of one of many users.
+func user(i int) http.Header { return http.Header{"X-User": {strconv.Itoa(i)}} }

@@ -38,11 +38,15 @@ type rule struct {
 
 func newRule(names []string) rule { return rule{names, strings.Join(names, ",")} }
 
+// byLanguage reports whether responses vary by Accept-Language.
+func (r *rule) byLanguage() bool { return slices.Contains(r.names, "Accept-Language") }
+
 // ref is a variant.
 type ref struct {
-	rule uint8 // its rule's place in rules
-	hash uint64
-	date int64
+	rule     uint8  // its rule's place in rules
+	hash     uint64 // of the selector it was stored for, which its key has
+	language uint64 // of the selector of those that want its language above all others; 0 without one
+	date     int64
 }
 
 // encode returns the frame of the index.
@@ -53,7 +57,7 @@ func (x *index) encode() []byte {
 		b = appendText(b, r.text)
 	}
 	for _, r := range x.refs {
-		b = append(appendU64(appendU64(b, r.hash), uint64(r.date)), r.rule)
+		b = append(appendU64(appendU64(appendU64(b, r.hash), r.language), uint64(r.date)), r.rule)
 	}
 	endFrame(b)
 	return slices.Clip(b)
@@ -74,7 +78,7 @@ func decodeIndex(data []byte) (*index, error) {
 		x.rules = append(x.rules, rule{strings.Split(text, ","), text})
 	}
 	for range refs {
-		r := ref{hash: c.u64(), date: int64(c.u64()), rule: c.u8()}
+		r := ref{hash: c.u64(), language: c.u64(), date: int64(c.u64()), rule: c.u8()}
 		if r.rule >= rules {
 			return nil, fmt.Errorf("%w: variant of rule %d of %d", errFrame, r.rule, rules)
 		}
@@ -96,7 +100,7 @@ func (x *index) weight() uint32 {
 }
 
 // with returns the index with a variant in its place, and the variants that had to go.
-func (x *index) with(r rule, hash uint64, date, ends int64) (next *index, dropped []ref) {
+func (x *index) with(r rule, v ref, ends int64) (next *index, dropped []ref) {
 	next = &index{epoch: x.epoch, ends: laterEnd(x.ends, ends), rules: []rule{r}}
 	if len(x.refs) == 0 {
 		next.ends = ends
@@ -118,17 +122,24 @@ func (x *index) with(r rule, hash uint64, date, ends int64) (next *index, droppe
 		switch {
 		case place < 0:
 			dropped = append(dropped, old)
-		case place == 0 && old.hash == hash:
+		case place == 0 && old.hash == v.hash:
 		default:
-			next.refs = append(next.refs, ref{uint8(place), old.hash, old.date})
+			old.rule = uint8(place)
+			next.refs = append(next.refs, old)
 		}
 	}
 	if over := len(next.refs) + 1 - MaxVariants; over > 0 {
 		dropped = append(dropped, next.refs[:over]...)
 		next.refs = next.refs[over:]
 	}
-	next.refs = append(slices.Clip(next.refs), ref{0, hash, date})
+	v.rule = 0
+	next.refs = append(slices.Clip(next.refs), v)
 	return next, dropped
+}
+
+// has reports whether there is a variant with the hash.
+func (x *index) has(hash uint64) bool {
+	return slices.ContainsFunc(x.refs, func(v ref) bool { return v.hash == hash })
 }
 
 // laterEnd returns the later of two ends, of which 0 is never.
@@ -143,6 +154,12 @@ func laterEnd(a, b int64) int64 {
 func appendSelector(dst []byte, e epoch, r *rule, req Fields) []byte {
 	dst = append(append(append(dst, e[:]...), r.text...), '\n')
 	return rfc9111.AppendVariant(dst, r.names, req)
+}
+
+// appendLanguageSelector is appendSelector for the request that asks for the language alone that req wants above all others.
+func appendLanguageSelector(dst []byte, e epoch, r *rule, req Fields, language string) []byte {
+	dst = append(append(append(dst, e[:]...), r.text...), '\n')
+	return rfc9111.AppendVariantFor(dst, r.names, req, language)
 }
 
 // selected returns the part of a selector that is the request's values.

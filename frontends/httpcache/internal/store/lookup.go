@@ -5,11 +5,13 @@ import (
 	"slices"
 
 	"github.com/edgecache/edgecache/core"
+	"github.com/edgecache/edgecache/rfc9111"
 )
 
 // Miss says why Lookup has found nothing.
 type Miss uint8
 
+// What Lookup comes to.
 const (
 	Hit      Miss = iota // it has found a response
 	MissURI              // nothing of the URI is there
@@ -70,33 +72,63 @@ func (s *Store) Lookup(ctx context.Context, key string, req Fields) (*Response, 
 // match is a variant that a request selects.
 type match struct {
 	rule  *rule
-	ref   ref
+	ref   *ref
 	tried bool
 }
 
 // variant returns the variant that the request selects, of several the one with the most recent Date (RFC 9111 section 4.1).
+// Where there is none, it is one in the language that the request wants above all others.
 func (s *Store) variant(ctx context.Context, q *query, x *index, key string, req Fields) *Response {
-	var matches [MaxRules]match
+	if r := s.selectVariant(ctx, q, x, key, req, ""); r != nil {
+		return r
+	}
+	if !slices.ContainsFunc(x.refs, func(v ref) bool { return v.language != 0 }) {
+		return nil
+	}
+	if language := rfc9111.PreferredLanguage(req); language != "" {
+		return s.selectVariant(ctx, q, x, key, req, language)
+	}
+	return nil
+}
+
+// selectVariant is variant for the request as it is, or if language is not "" for one that asks for that alone.
+func (s *Store) selectVariant(ctx context.Context, q *query, x *index, key string, req Fields, language string) *Response {
+	var matches [MaxVariants]match
 	found := matches[:0]
+	var hash uint64
+	last := -1 // the rule that q.selector is by
 	for i := range x.rules {
-		q.selector = appendSelector(q.selector[:0], x.epoch, &x.rules[i], req)
-		hash := hashOf(q.selector)
-		for _, v := range x.refs {
-			if int(v.rule) == i && v.hash == hash {
+		if language != "" && !x.rules[i].byLanguage() {
+			continue
+		}
+		hash, last = q.hash(x, &x.rules[i], req, language), i
+		for j := range x.refs {
+			if v := &x.refs[j]; int(v.rule) == i && (language == "" && v.hash == hash || language != "" && v.language == hash) {
 				found = append(found, match{rule: &x.rules[i], ref: v})
-				break
 			}
 		}
 	}
 	for range found {
 		m := newest(found)
 		m.tried = true
-		q.selector = appendSelector(q.selector[:0], x.epoch, m.rule, req)
-		if r := s.stored(ctx, q, x.epoch, m, key); r != nil {
+		if i := int(m.ref.rule); i != last {
+			_, last = q.hash(x, m.rule, req, language), i
+		}
+		if r := s.stored(ctx, q, x.epoch, m, key, language != ""); r != nil {
 			return r
 		}
 	}
 	return nil
+}
+
+// hash makes q.selector and returns its hash.
+func (q *query) hash(x *index, r *rule, req Fields, language string) uint64 {
+	if language == "" {
+		q.selector = appendSelector(q.selector[:0], x.epoch, r, req)
+	} else {
+		q.selector = appendLanguageSelector(q.selector[:0], x.epoch, r, req, language)
+	}
+	return hashOf(q.selector)
 }
 
 // newest returns the match with the most recent Date that has not been tried.
@@ -111,7 +143,7 @@ func newest(found []match) *match {
 }
 
 // stored returns the variant of a match, if it is there and is for q.selector and nothing else that has the same hash.
-func (s *Store) stored(ctx context.Context, q *query, e epoch, m *match, key string) *Response {
+func (s *Store) stored(ctx context.Context, q *query, e epoch, m *match, key string, byLanguage bool) *Response {
 	q.key = variantKey(q.key[:0], e, m.ref.hash)
 	entry := q.get(ctx, s.variants, view(q.key))
 	if entry == nil {
@@ -122,7 +154,14 @@ func (s *Store) stored(ctx context.Context, q *query, e epoch, m *match, key str
 		return nil
 	}
 	r, ok := d.(*Response)
-	if !ok || r.epoch != e || r.key != key || r.rule != m.rule.text || r.selecting != view(selected(q.selector, m.rule)) {
+	if !ok || r.epoch != e || r.key != key || r.rule != m.rule.text {
+		return nil
+	}
+	selecting := r.selecting
+	if byLanguage {
+		selecting = r.language
+	}
+	if selecting != view(selected(q.selector, m.rule)) {
 		return nil
 	}
 	return r

@@ -28,7 +28,7 @@ func (s *Store) homeOf(rec *record) home {
 
 // options are those of a write of what ends at the unix nanoseconds ends, 0 never.
 func writeOptions(now time.Time, ends int64) core.EntryOptions {
-	ttl := time.Duration(core.NoExpiry)
+	ttl := core.NoExpiry
 	if ends != 0 {
 		ttl = max(time.Duration(ends-now.UnixNano()), 1)
 	}
@@ -278,7 +278,10 @@ func (s *Store) indexOf(e *core.Entry) *index {
 // errOtherEpoch it returns the index that is there instead.
 func (s *Store) enter(ctx context.Context, r *Response, by rule, x *index, fresh bool) (*index, error) {
 	now := time.Now()
-	ends, hash := r.endsAt(now), hashWith(r.epoch, r.rule, r.selecting)
+	ends, v := r.endsAt(now), ref{hash: hashWith(r.epoch, r.rule, r.selecting), date: r.date}
+	if r.language != "" {
+		v.language = hashWith(r.epoch, r.rule, r.language)
+	}
 	if len(x.refs) > 0 {
 		ends = laterEnd(ends, x.ends)
 	}
@@ -295,28 +298,17 @@ func (s *Store) enter(ctx context.Context, r *Response, by rule, x *index, fresh
 			return nil, errOtherEpoch
 		}
 		var next *index
-		next, dropped = base.with(by, hash, r.date, ends)
+		next, dropped = base.with(by, v, ends)
 		return next.encode(), nil
 	}, writeOptions(now, ends))
 	if err != nil {
 		return there, err
 	}
 	s.freeBut(replaced, r.parts)
-	for _, d := range dropped {
-		s.dropVariant(ctx, x.epoch, d)
+	if len(dropped) > 0 {
+		s.enqueue(garbage{epoch: x.epoch, variants: dropped})
 	}
 	return there, nil
-}
-
-// dropVariant deletes a variant that no index has any more.
-func (s *Store) dropVariant(ctx context.Context, e epoch, v ref) {
-	h := home{s.variants, string(variantKey(nil, e, v.hash))}
-	old := s.quiet(ctx, h)
-	if _, err := h.cache.Delete(ctx, h.key); err != nil {
-		s.trouble("a variant that nobody needs can't be deleted", err)
-		return
-	}
-	s.freeBut(old, nil)
 }
 
 // Delete removes all variants of the primary key. Fills of it that are under way in this process go on, but are not stored.
@@ -331,9 +323,7 @@ func (s *Store) Delete(ctx context.Context, key string) (found bool, err error) 
 	}
 	s.freeBut(s.responseOf(e), nil)
 	if x := s.indexOf(e); x != nil {
-		for _, v := range x.refs {
-			s.dropVariant(ctx, x.epoch, v)
-		}
+		s.enqueue(garbage{epoch: x.epoch, variants: x.refs})
 	}
 	return found, nil
 }

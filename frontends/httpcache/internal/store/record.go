@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type record struct {
 	key       string // the primary one
 	rule      string // what a variant varies by
 	selecting string // the variant's values of it
+	language  string // what selecting is for requests that want its language above all others; "" without one
 	tags      []string
 	parts     []part // sorted; none if inline
 	head      string // status line and fields that are delivered
@@ -35,7 +37,7 @@ const flagInline = 1
 
 // encode returns the frame of the record.
 func (r *record) encode() []byte {
-	size := frameSize + 256 + len(r.key) + len(r.rule) + len(r.selecting) + len(r.head) + len(r.hidden) + len(r.body) + 32*len(r.parts)
+	size := frameSize + 256 + len(r.key) + len(r.rule) + 2*len(r.selecting) + len(r.head) + len(r.hidden) + len(r.body) + 32*len(r.parts)
 	for _, t := range r.tags {
 		size += 4 + len(t)
 	}
@@ -51,7 +53,7 @@ func (r *record) encode() []byte {
 		b = appendU64(b, uint64(n))
 	}
 	b = appendText(b, r.freshness.Append(nil))
-	for _, s := range []string{r.key, r.rule, r.selecting, r.head, r.hidden} {
+	for _, s := range []string{r.key, r.rule, r.selecting, r.language, r.head, r.hidden} {
 		b = appendText(b, s)
 	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.tags)))
@@ -77,7 +79,9 @@ func decodeRecord(data []byte) (*record, error) {
 	r.ends, r.size = int64(c.u64()), int64(c.u64())
 	f, rest, ok := rfc9111.ReadFreshness([]byte(c.text()))
 	r.freshness = f
-	r.key, r.rule, r.selecting, r.head, r.hidden = c.text(), c.text(), c.text(), c.text(), c.text()
+	for _, s := range []*string{&r.key, &r.rule, &r.selecting, &r.language, &r.head, &r.hidden} {
+		*s = c.text()
+	}
 	for n := c.u32(); n > 0 && !c.failed; n-- {
 		r.tags = append(r.tags, c.text())
 	}
@@ -86,7 +90,7 @@ func decodeRecord(data []byte) (*record, error) {
 		copy(p.id[:], c.bytes(uint64(len(p.id))))
 		r.parts = append(r.parts, p)
 	}
-	r.body = c.data[:len(c.data):len(c.data)]
+	r.body = slices.Clip(c.data)
 	if c.failed || !ok || len(rest) > 0 {
 		return nil, fmt.Errorf("%w: response cut short", errFrame)
 	}

@@ -101,7 +101,7 @@ type Store struct {
 	budget   budget
 	readers  readers
 	damages  atomic.Uint64
-	garbage  chan []part
+	garbage  chan garbage
 	closing  sync.RWMutex
 	closed   bool // guarded by closing
 	sweepers sync.WaitGroup
@@ -121,7 +121,7 @@ func New(o Options) (*Store, error) {
 		queries:   sync.Pool{New: func() any { return new(query) }},
 		fills:     fills{byKey: make(map[string][]*Fill)},
 		readers:   readers{count: make(map[bodyID]int), after: make(map[bodyID][]part)},
-		garbage:   make(chan []part, 256),
+		garbage:   make(chan garbage, 256),
 	}
 	s.budget.left.Store(o.FillBytes)
 	s.sweepers.Go(s.sweep)

@@ -107,12 +107,12 @@ func TestStatusWithoutLength(t *testing.T) {
 func TestVary(t *testing.T) {
 	s := open(t)
 	de, en, br := http.Header{"Accept-Language": {"de"}}, http.Header{"Accept-Language": {"en"}}, http.Header{"Accept-Encoding": {"br"}}
-	wantMiss(t, s, key, de, store.MissURI)
+	wantMiss(t, s, de, store.MissURI)
 	put(t, s, key, de, meta("Vary", "Accept-Language"), []byte("hallo"))
 	put(t, s, key, en, meta("Vary", "Accept-Language"), body(1, 300_000))
 	want(t, s, key, de, []byte("hallo"))
 	want(t, s, key, en, body(1, 300_000))
-	wantMiss(t, s, key, nil, store.MissVary)
+	wantMiss(t, s, nil, store.MissVary)
 
 	// Of several that match, the one with the most recent Date.
 	put(t, s, key, br, meta("Vary", "Accept-Encoding", "Date", "Sat, 21 Nov 2026 22:00:00 GMT"), []byte("newer"))
@@ -125,17 +125,17 @@ func TestVary(t *testing.T) {
 	put(t, s, key, nil, meta(), []byte("plain"))
 	want(t, s, key, en, []byte("plain"))
 	put(t, s, key, de, meta("Vary", "Accept-Language"), []byte("hallo"))
-	wantMiss(t, s, key, en, store.MissVary)
+	wantMiss(t, s, en, store.MissVary)
 
 	if found, err := s.Delete(t.Context(), key); !found || err != nil {
 		t.Errorf("Delete = %v, %v", found, err)
 	}
-	wantMiss(t, s, key, de, store.MissURI)
+	wantMiss(t, s, de, store.MissURI)
 	f := s.Begin(t.Context(), key, de, meta("Vary", "*"), 0)
 	if _, err := f.Commit(); !errors.Is(err, store.ErrNotStored) {
 		t.Errorf("Commit of Vary: * = %v", err)
 	}
-	wantMiss(t, s, key, de, store.MissURI)
+	wantMiss(t, s, de, store.MissURI)
 }
 
 func TestVariantsAreBounded(t *testing.T) {
@@ -145,7 +145,7 @@ func TestVariantsAreBounded(t *testing.T) {
 		put(t, s, key, req(i), meta("Vary", "X-User"), []byte(fmt.Sprint(i)))
 	}
 	for i := range 3 {
-		wantMiss(t, s, key, req(i), store.MissVary)
+		wantMiss(t, s, req(i), store.MissVary)
 	}
 	for i := 3; i < store.MaxVariants+3; i++ {
 		want(t, s, key, req(i), []byte(fmt.Sprint(i)))
@@ -154,7 +154,7 @@ func TestVariantsAreBounded(t *testing.T) {
 	for _, n := range names {
 		put(t, s, key, nil, meta("Vary", n), []byte(n))
 	}
-	wantMiss(t, s, key, http.Header{"X-User": {"9"}, "A": {"x"}, "B": {"x"}, "C": {"x"}, "D": {"x"}}, store.MissVary)
+	wantMiss(t, s, http.Header{"X-User": {"9"}, "A": {"x"}, "B": {"x"}, "C": {"x"}, "D": {"x"}}, store.MissVary)
 	want(t, s, key, http.Header{"A": {"x"}, "B": {"x"}, "C": {"x"}}, []byte("D"))
 }
 
@@ -184,7 +184,7 @@ func TestFreshen(t *testing.T) {
 			if !errors.Is(err, store.ErrNotStored) || again.Get("X-New") != "1" {
 				t.Errorf("Freshen of what was deleted = %v", err)
 			}
-			wantMiss(t, s, key, req, store.MissURI)
+			wantMiss(t, s, req, store.MissURI)
 		}
 	}
 	m := meta()
@@ -212,5 +212,5 @@ func TestDeleteDoomsFills(t *testing.T) {
 	if got, err := follow(t.Context(), r); string(got) != "hello" || err != nil {
 		t.Errorf("the reader got %q, %v", got, err)
 	}
-	wantMiss(t, s, key, nil, store.MissURI)
+	wantMiss(t, s, nil, store.MissURI)
 }

@@ -51,7 +51,7 @@ func (x *readers) unread(parts []part) (free []part) {
 // leave ends a reading that readers.enter began.
 func (s *Store) leave(parts []part) {
 	if free := s.readers.leave(parts); len(free) > 0 {
-		s.enqueue(free)
+		s.enqueue(garbage{parts: free})
 	}
 }
 
@@ -59,29 +59,57 @@ func (s *Store) leave(parts []part) {
 // them. Where there is too much to do, it is left to expire or to be evicted.
 func (s *Store) free(parts []part) {
 	if free := s.readers.unread(parts); len(free) > 0 {
-		s.enqueue(free)
+		s.enqueue(garbage{parts: free})
 	}
 }
 
-func (s *Store) enqueue(parts []part) {
+// garbage is what is stored and not found any more: segments, or variants of an epoch.
+type garbage struct {
+	parts    []part
+	epoch    epoch
+	variants []ref
+}
+
+func (s *Store) enqueue(g garbage) {
 	s.closing.RLock()
 	defer s.closing.RUnlock()
 	if s.closed {
 		return
 	}
 	select {
-	case s.garbage <- parts:
+	case s.garbage <- g:
 	default:
 	}
 }
 
 // sweep deletes garbage until Close.
 func (s *Store) sweep() {
-	for parts := range s.garbage {
-		for _, p := range parts {
-			s.deletePart(context.Background(), p)
+	ctx := context.Background()
+	for g := range s.garbage {
+		for _, p := range g.parts {
+			s.deletePart(ctx, p)
+		}
+		for _, v := range g.variants {
+			s.dropVariant(ctx, g.epoch, v)
 		}
 	}
+}
+
+// dropVariant deletes a variant that no index has any more, unless one has it again.
+func (s *Store) dropVariant(ctx context.Context, e epoch, v ref) {
+	h := home{s.variants, string(variantKey(nil, e, v.hash))}
+	old := s.quiet(ctx, h)
+	if old == nil {
+		return
+	}
+	if x := s.index(ctx, old.key); x != nil && x.epoch == e && x.has(v.hash) {
+		return
+	}
+	if _, err := h.cache.Delete(ctx, h.key); err != nil {
+		s.trouble("a variant that nobody needs can't be deleted", err)
+		return
+	}
+	s.freeBut(old, nil)
 }
 
 // sweepBatch is how many segments are deleted in one round trip.
