@@ -34,8 +34,10 @@ const (
 	FlagHeuristic
 	// FlagImmutable lets a reload (max-age of the request) pass while the response is fresh (RFC 8246).
 	FlagImmutable
+	// FlagNamedStale allows stale use within StaleWhileRevalidate and StaleIfError alone (Profile.NamedStaleness).
+	FlagNamedStale
 
-	knownFlags = FlagNoCache | FlagNoStale | FlagHeuristic | FlagImmutable
+	knownFlags = FlagNoCache | FlagNoStale | FlagHeuristic | FlagImmutable | FlagNamedStale
 )
 
 const freshnessVersion = 1
@@ -137,7 +139,7 @@ func (f *Freshness) Reuse(now time.Time, d *RequestDirectives) Verdict {
 	switch {
 	case stale < f.StaleWhileRevalidate && (d.MaxAge == Absent || d.MaxStale != Absent):
 		return StaleRevalidate
-	case d.MaxStale != Absent && stale <= d.MaxStale:
+	case d.MaxStale != Absent && stale <= d.MaxStale && f.Flags&FlagNamedStale == 0:
 		return StaleAllowed
 	}
 	return Validate
@@ -187,6 +189,8 @@ func (f *Freshness) MayServeStale(now time.Time, d *RequestDirectives, why Failu
 		return true
 	case f.Flags&FlagNoStale != 0:
 		return false
+	case f.Flags&FlagNamedStale != 0:
+		return age-f.Lifetime <= f.StaleIfError
 	case why == Unreachable && f.StaleIfError == Absent:
 		return true
 	}

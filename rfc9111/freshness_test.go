@@ -147,6 +147,37 @@ func TestMayServeStale(t *testing.T) {
 	}
 }
 
+// TestNamedStaleness is what the safe profile makes of s-maxage beside windows of RFC 5861.
+func TestNamedStaleness(t *testing.T) {
+	p := Safe()
+	for _, tt := range []struct {
+		name, response, request  string
+		at                       time.Duration
+		want                     Verdict
+		unreachable, serverError bool
+	}{
+		{"in its window", "s-maxage=60, stale-while-revalidate=30", "", 89 * time.Second, StaleRevalidate, false, false},
+		{"after its window", "s-maxage=60, stale-while-revalidate=30", "", 90 * time.Second, Validate, false, false},
+		{"max-stale does not widen it", "s-maxage=60, stale-while-revalidate=30", "max-stale", 90 * time.Second, Validate, false, false},
+		{"errors", "s-maxage=60, stale-if-error=30", "", 90 * time.Second, Validate, true, true},
+		{"after errors", "s-maxage=60, stale-if-error=30", "stale-if-error=99", 91 * time.Second, Validate, false, false},
+		{"nothing named", "s-maxage=60", "", 60 * time.Second, Validate, false, false},
+		{"must-revalidate", "s-maxage=60, stale-while-revalidate=30, must-revalidate", "", 60 * time.Second, Validate, false, false},
+		{"proxy-revalidate", "s-maxage=60, stale-while-revalidate=30, proxy-revalidate", "", 60 * time.Second, Validate, false, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := p.Store(exchange("Cache-Control: "+tt.response, `Etag: "a"`)).Freshness
+			d, now := ParseRequest(header("Cache-Control: "+tt.request)), received.Add(tt.at)
+			if got := f.Reuse(now, &d); got != tt.want {
+				t.Errorf("Reuse() = %v, want %v", got, tt.want)
+			}
+			if f.MayServeStale(now, &d, Unreachable) != tt.unreachable || f.MayServeStale(now, &d, ServerError) != tt.serverError {
+				t.Errorf("MayServeStale() = %v, %v", !tt.unreachable, !tt.serverError)
+			}
+		})
+	}
+}
+
 func TestIsServerError(t *testing.T) {
 	want := map[int]bool{500: true, 502: true, 503: true, 504: true}
 	for status := range 1000 {

@@ -32,6 +32,9 @@ type Profile struct {
 	HeuristicPercent int
 	// MaxHeuristic bounds what HeuristicPercent gives. Zero means a week.
 	MaxHeuristic time.Duration
+	// NamedStaleness lets a shared cache serve stale what has s-maxage within the stale-while-revalidate and stale-if-error
+	// that the response itself names. RFC 9111 (5.2.2.10) forbids that, and the origins that send both ask for it.
+	NamedStaleness bool
 	// StaleWhileRevalidate and StaleIfError count for responses that do not say their own and that nothing forbids to be
 	// served stale (4.2.4: "configuration").
 	StaleWhileRevalidate, StaleIfError time.Duration
@@ -43,9 +46,10 @@ func RFC() Profile {
 }
 
 // Safe returns the profile that leaves out what RFC 9111 allows and what has leaked between users all the same: responses
-// with Set-Cookie, and those that say nothing of their freshness to requests with Cookie.
+// with Set-Cookie, and those that say nothing of their freshness to requests with Cookie. It heeds the staleness that is named
+// beside s-maxage.
 func Safe() Profile {
-	return Profile{Targets: DefaultTargets()}
+	return Profile{Targets: DefaultTargets(), NamedStaleness: true}
 }
 
 // OwnTarget is the targeted field for edgecache alone. It is not passed on.

@@ -219,23 +219,38 @@ func (j *judge) restrict(f *Freshness) {
 	if d.Immutable {
 		f.Flags |= FlagImmutable
 	}
-	if d.MustRevalidate || shared && (d.ProxyRevalidate || d.SMaxAge != Absent) {
+	switch {
+	case d.MustRevalidate || shared && d.ProxyRevalidate:
+		f.Flags |= FlagNoStale
+	case !shared || d.SMaxAge == Absent:
+	case j.p.NamedStaleness && (d.StaleWhileRevalidate != Absent || d.StaleIfError != Absent):
+		f.Flags |= FlagNamedStale
+	default:
 		f.Flags |= FlagNoStale
 	}
-	if f.Flags&(FlagNoCache|FlagNoStale) != 0 {
-		f.StaleIfError = 0
-		return
+	f.StaleWhileRevalidate, f.StaleIfError = j.staleness(f.Flags)
+}
+
+// staleness returns the windows of RFC 5861.
+func (j *judge) staleness(flags Flags) (whileRevalidate, ifError time.Duration) {
+	d := j.d
+	switch {
+	case flags&(FlagNoCache|FlagNoStale) != 0:
+		return 0, 0
+	case flags&FlagNamedStale != 0:
+		return max(0, d.StaleWhileRevalidate), max(0, d.StaleIfError)
 	}
-	f.StaleWhileRevalidate = j.p.StaleWhileRevalidate
+	whileRevalidate, ifError = j.p.StaleWhileRevalidate, Absent
 	if d.StaleWhileRevalidate != Absent {
-		f.StaleWhileRevalidate = d.StaleWhileRevalidate
+		whileRevalidate = d.StaleWhileRevalidate
 	}
 	switch {
 	case d.StaleIfError != Absent:
-		f.StaleIfError = d.StaleIfError
+		ifError = d.StaleIfError
 	case j.p.StaleIfError > 0:
-		f.StaleIfError = j.p.StaleIfError
+		ifError = j.p.StaleIfError
 	}
+	return whileRevalidate, ifError
 }
 
 // firstLine returns the value of a field that should have one line.
