@@ -216,8 +216,6 @@ func hashURL(key string) uint64 { return ^xxhash.Sum64String(Base(key)) }
 // Base returns a primary key without what stands behind the URL in it, after a byte 0x1f: responses that differ in that alone
 // are of one URL.
 func Base(key string) string {
-	if i := strings.IndexByte(key, 0x1f); i >= 0 {
-		return key[:i]
-	}
-	return key
+	base, _, _ := strings.Cut(key, "\x1f")
+	return base
 }

@@ -106,7 +106,7 @@ func TestPurge(t *testing.T) {
 		"tag of what has none":          {[]Target{{Tag, "t", false}}, nil, ""},
 		"url":                           {[]Target{{URL, key, false}}, nil, "hard"},
 		"url, softly":                   {[]Target{{URL, key, true}}, nil, "soft"},
-		"url with more behind": {[]Target{{URL, key + "\x1fb", false}}, nil, "hard"},
+		"url with more behind":          {[]Target{{URL, key + "\x1fb", false}}, nil, "hard"},
 		"another url":                   {[]Target{{URL, key + "0", false}}, nil, ""},
 		"a tag that is called as a url": {[]Target{{Tag, key, false}}, nil, ""},
 		"a url that is called as a tag": {[]Target{{URL, "t", false}}, []string{"t"}, ""},
