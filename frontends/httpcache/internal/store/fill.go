@@ -387,6 +387,10 @@ func (f *Fill) Commit() (*Response, error) {
 		return nil, err
 	}
 	defer f.finish()
+	if f.purged() {
+		f.drop()
+		return nil, fmt.Errorf("%w: it was purged meanwhile", ErrNotStored)
+	}
 	r, err := f.save()
 	if err == nil && f.isDoomed() { // what deleted the key may have come before the response
 		_, err = f.store.responses.Delete(f.ctx, f.rec.key)
@@ -421,6 +425,17 @@ func (f *Fill) close() error {
 	f.complete = true
 	f.wake()
 	return nil
+}
+
+// purged reports whether what has come was purged since the origin was asked for it. It may not take the place of what came
+// later.
+func (f *Fill) purged() bool {
+	x := f.store.options.Index
+	if x == nil {
+		return false
+	}
+	hard, soft := x.State(x.Resolve(f.rec.key, f.rec.tags, f.stamp))
+	return hard || soft != 0
 }
 
 func (f *Fill) isDoomed() bool {

@@ -8,7 +8,8 @@ import (
 	"github.com/edgecache/edgecache/frontends/httpcache/internal/store"
 )
 
-// TestPurgeDuringFill purges while a response is coming: whoever looks it up later sees that it is of before.
+// TestPurgeDuringFill purges while a response is coming: it is not stored, whatever has been stored meanwhile. What is there and
+// purged is used again once it has been validated.
 func TestPurgeDuringFill(t *testing.T) {
 	c := newCache(t)
 	x, err := invalid.New(t.Context(), invalid.Options{Cache: c.Namespace("purges")})
@@ -30,12 +31,26 @@ func TestPurgeDuringFill(t *testing.T) {
 		m := meta()
 		m.Tags, m.Stamp = []string{"blue"}, x.Stamp()
 		f := s.Begin(t.Context(), key, nil, m, 5)
-		if err := x.Purge(t.Context(), target); err != nil {
+		soft := target
+		soft.Soft = len(target.Name)%2 == 0
+		if err := x.Purge(t.Context(), soft); err != nil {
+			t.Fatal(err)
+		}
+		m.Stamp = x.Stamp()
+		newer := s.Begin(t.Context(), key, nil, m, 5)
+		write(t, newer, []byte("newer"))
+		old, err := newer.Commit()
+		if err != nil {
 			t.Fatal(err)
 		}
 		write(t, f, []byte("older"))
-		old, err := f.Commit()
-		if err != nil {
+		if _, err := f.Commit(); !errors.Is(err, store.ErrNotStored) {
+			t.Errorf("Commit after a purge of %q = %v, want ErrNotStored", target.Name, err)
+		}
+		if hard() {
+			t.Errorf("after a purge of %q the response of before is stored", target.Name)
+		}
+		if err := x.Purge(t.Context(), target); err != nil {
 			t.Fatal(err)
 		}
 		if !hard() {
