@@ -27,7 +27,7 @@ const (
 // Catalog returns every metric of the program, in the order of docs/METRICS.md.
 func Catalog() []Metric {
 	tier, plugin, named, to := []string{"tier"}, []string{"plugin"}, []string{"plugin", "name"}, []string{"to"}
-	shadow := []string{"policy", "size"}
+	shadow, result := []string{"policy", "size"}, []string{"result"}
 	return []Metric{
 		{"edgecache.commands", Counter, "{command}", []string{"op", "outcome"}, "Commands by operation and outcome."},
 		{"edgecache.load.collapsed", Counter, "{command}", nil, "Reads that joined another's load of the same key."},
@@ -39,6 +39,15 @@ func Catalog() []Metric {
 		{"edgecache.tier.evictions", Counter, "{entry}", tier, "Entries that the tier's policy threw out."},
 		{"edgecache.tier.policy", Gauge, "1", []string{"tier", "policy", "failed"}, "1 for the eviction policy that a local tier works with, and whether another one failed before."},
 		{"edgecache.tier.decode_errors", Counter, "{entry}", tier, "Damaged entries that were read as misses."},
+		{"edgecache.http.requests", Counter, "{request}", result, "Requests to the HTTP cache, by where the answer came from."},
+		{"edgecache.http.notmodified", Counter, "{request}", nil, "Requests answered with 304 by the HTTP cache."},
+		{"edgecache.http.fetches", Counter, "{request}", result, "Requests to origins, by whether they brought a response."},
+		{"edgecache.http.collapsed", Counter, "{request}", nil, "Requests that another's fetch served."},
+		{"edgecache.http.refreshes", Counter, "{request}", nil, "Fetches in the background."},
+		{"edgecache.http.responses", Counter, "{response}", result, "Responses that were to be stored, by what came of it."},
+		{"edgecache.http.invalidated", Counter, "{key}", nil, "Keys made void by unsafe methods."},
+		{"edgecache.http.filling", Gauge, "{response}", nil, "Responses that are being stored."},
+		{"edgecache.http.waiting", Gauge, "{request}", nil, "Requests that wait for another's header."},
 		{"edgecache.plugin.calls", Counter, "{call}", plugin, "Calls of a guest."},
 		{"edgecache.plugin.time", Counter, "s", plugin, "Time spent in a guest, estimated from a sample of the calls."},
 		{"edgecache.plugin.failures", Counter, "{call}", []string{"plugin", "kind"}, "Calls of a guest that failed, by the kind of failure."},

@@ -1,0 +1,630 @@
+package httpcache
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/edgecache/edgecache/frontends/httpcache/internal/invalid"
+	"github.com/edgecache/edgecache/frontends/httpcache/internal/store"
+	"github.com/edgecache/edgecache/httphook"
+	"github.com/edgecache/edgecache/rfc9110"
+	"github.com/edgecache/edgecache/rfc9111"
+)
+
+// mode is what becomes of an answer of the origin.
+type mode uint32
+
+const (
+	undecided  mode = iota // no header yet
+	passing                // to the client alone
+	filling                // into the store, and from there to clients
+	discarding             // nowhere: something stored is delivered
+	hijacked               // the handler has taken the connection
+)
+
+// patience is how long the client that began a small fill waits for its end before what there is is sent.
+const patience = 5 * time.Millisecond
+
+// errAborted is what readers of a fill get whose writer panicked.
+var errAborted = errors.New("httpcache: the origin's answer broke off")
+
+// answer is the http.ResponseWriter that an origin writes to. What becomes of the response is decided at its header.
+type answer struct {
+	x      *exchange
+	p      *plan
+	cancel context.CancelFunc // ends the request to the origin
+	stamp  invalid.Stamp
+	sent   time.Time
+	asked  http.Header // of the request to the origin
+	header http.Header // the origin's
+
+	mode     atomic.Uint32
+	status   int
+	fill     *store.Fill
+	content  *content
+	deadline *time.Timer // of the fill
+	written  int64
+	ending   error      // why the fill did not end well
+	cut      *cutter    // passing: the part that the client asked for, nil for all
+	detail   string     // stale: why
+	trace    trace.Span // nil for none
+	answered bool       // by the cache itself
+	retry    bool       // the answer was of no use: ask again without a condition
+
+	mu        sync.Mutex // guards what follows
+	timer     *time.Timer
+	sealed    bool          // nobody begins to deliver any more
+	delivered chan struct{} // closed when the client has been served by a goroutine, nil without one
+	failure   error         // of that
+}
+
+func newAnswer(x *exchange, p *plan, cancel context.CancelFunc) *answer {
+	return &answer{x: x, p: p, cancel: cancel, stamp: x.c.index.Stamp(), sent: time.Now(), header: make(http.Header, 16)}
+}
+
+// forward asks the origin and sees to it that the client, the waiters and the store get what is theirs.
+func (a *answer) forward(ctx context.Context) {
+	x := a.x
+	defer a.cancel()
+	stop := context.AfterFunc(x.r.Context(), a.clientGone)
+	defer stop()
+	ended := false
+	defer func() {
+		if !ended { // a panic, which goes on
+			a.endSpan(errAborted)
+			a.broken()
+		}
+	}()
+	x.c.counts.fetches.Add(1)
+	r := x.outgoing(a.span(ctx), a.p)
+	a.asked = r.Header
+	err := x.origin.Forward(a, r)
+	a.endSpan(err)
+	a.finish(err)
+	ended = true
+	a.serve(err)
+}
+
+// clientGone ends the request to the origin if nobody else wants the answer.
+func (a *answer) clientGone() {
+	switch m := mode(a.mode.Load()); {
+	case m == passing, m == undecided && a.p.flight == nil:
+		a.cancel()
+	case m == undecided:
+		a.x.c.flights.abandon(a.p.flight)
+	}
+}
+
+// Header returns the origin's header.
+func (a *answer) Header() http.Header { return a.header }
+
+// WriteHeader decides what becomes of the response.
+func (a *answer) WriteHeader(status int) {
+	switch {
+	case mode(a.mode.Load()) != undecided:
+	case status >= 100 && status < 200 && status != http.StatusSwitchingProtocols:
+		a.inform(status)
+	default:
+		a.status = status
+		a.decide(time.Now())
+	}
+}
+
+// inform passes an interim response on.
+func (a *answer) inform(status int) {
+	if a.x.w == nil {
+		return
+	}
+	h := a.x.w.Header()
+	maps.Copy(h, a.header)
+	a.x.w.WriteHeader(status)
+	for name := range a.header {
+		delete(h, name)
+	}
+}
+
+// decide settles the mode, and tells those who wait.
+func (a *answer) decide(now time.Time) {
+	x := a.x
+	x.now = now
+	if !rfc9111.SafeMethod(x.r.Method) {
+		x.invalidate(a.status, a.header)
+	}
+	a.headed()
+	switch {
+	case a.p.validate && a.status == http.StatusNotModified:
+		a.confirmed()
+	case !a.p.part && rfc9111.IsServerError(a.status) && x.staleAfter(rfc9111.ServerError):
+		a.detail = "origin-" + strconv.Itoa(a.status)
+		a.discard(erred)
+	case a.p.part && a.status == http.StatusPartialContent && !rfc9111.Combines(x.found.Header(), a.header):
+		a.retry = true
+		a.discard(alone)
+	default:
+		a.judge()
+	}
+}
+
+// discard lets what comes go nowhere.
+func (a *answer) discard(o outcome) {
+	a.mode.Store(uint32(discarding))
+	a.settle(o)
+}
+
+// settle tells the waiters.
+func (a *answer) settle(o outcome) {
+	f := a.p.flight
+	if f == nil {
+		return
+	}
+	f.outcome, f.status, f.content = o, a.status, a.content
+	a.x.c.flights.decide(f)
+}
+
+// confirmed freshens what was found (RFC 9111, section 4.3.4).
+func (a *answer) confirmed() {
+	x := a.x
+	if rfc9111.Matches304(x.found.Header(), a.header, true) == rfc9111.MatchNone {
+		a.retry = true
+		a.discard(alone)
+		return
+	}
+	h := rfc9111.Freshen(x.found.Header(), a.header)
+	d := a.ruling(http.MethodGet, h, x.found.Status())
+	x.hookResponse(&d, x.found.Status(), h, x.found.Size())
+	d.edit(h)
+	x.outcome = httphook.OutcomeRevalidated
+	r, err := x.c.store.Freshen(x.background(), x.found, a.meta(d.Freshness, d.tags, h, x.found.Status()))
+	if err != nil && !errors.Is(err, store.ErrNotStored) {
+		r = x.found
+	}
+	stale := x.found
+	x.found, x.fresh = r, d.Freshness
+	x.status.FwdStatus, x.status.Stored = a.status, err == nil
+	x.c.counts.validated.Add(1)
+	if f := a.p.flight; f != nil {
+		f.stale, f.response = stale, r
+	}
+	a.discard(stored)
+}
+
+// ruling is what RFC 9111 and the options say of the response with header h.
+func (a *answer) ruling(method string, h http.Header, status int) ruling {
+	x := a.x
+	e := rfc9111.Exchange{
+		Method: method, Request: a.asked, Status: status, Response: h, RequestTime: a.sent, ResponseTime: x.now,
+	}
+	if method == http.MethodPost {
+		e.URL = x.url()
+	}
+	d := x.c.profile.Store(&e)
+	x.c.adjust(&d, &e, x.route)
+	return ruling{Decision: d, seen: e, store: d.Reason == rfc9111.Storable, reason: d.Reason.String()}
+}
+
+// judge stores the response, or passes it to the client alone.
+func (a *answer) judge() {
+	x := a.x
+	if x.primary == "" {
+		a.pass()
+		return
+	}
+	if a.status == http.StatusPartialContent {
+		a.trim()
+	}
+	d := a.ruling(x.r.Method, a.header, a.status)
+	x.hookResponse(&d, a.status, a.header, a.length())
+	if d.store {
+		x.hookAdmit(&d, a.status, a.length())
+	}
+	d.edit(a.header)
+	if !d.store {
+		if a.p.part && a.status == http.StatusPartialContent { // the client has not asked for this
+			a.retry = true
+			a.discard(alone)
+			return
+		}
+		x.status.Detail = d.reason
+		if x.r.Method == http.MethodGet && a.status < 500 && d.Reason != rfc9111.RequestNoStore && d.Reason != rfc9111.Authorized {
+			x.c.uncacheable.add(x.primary, x.now.UnixNano())
+		}
+		a.pass()
+		return
+	}
+	a.begin(&d)
+}
+
+// trim has Content-Range say what comes, where that is less than it says: the beginning of it.
+func (a *answer) trim() {
+	n, part := a.length(), rfc9111.ContentRange{}
+	if v := a.header["Content-Range"]; len(v) == 1 {
+		part, _ = rfc9111.ParseContentRange(v[0])
+	}
+	if n > 0 && n < part.Length() {
+		a.header["Content-Range"] = []string{rfc9110.Span{Start: part.First, Length: n}.ContentRange(part.Size)}
+	}
+}
+
+// begin begins to store the response.
+func (a *answer) begin(d *ruling) {
+	x := a.x
+	if x.gateway {
+		x.addVia(a.header)
+	}
+	h := x.c.profile.StoredHeader(&d.seen, &d.Directives)
+	ct := &content{status: a.status, fresh: d.Freshness, first: 0, end: a.length(), size: a.length()}
+	if a.status == http.StatusPartialContent {
+		part, _ := rfc9111.PartRange(a.header) // Store has seen to it that there is one
+		delete(h, "Content-Range")
+		ct.status, ct.first, ct.end, ct.size = http.StatusOK, part.First, part.Last+1, part.Size
+	}
+	m := a.meta(d.Freshness, d.tags, h, ct.status)
+	if ct.first == 0 && ct.end == ct.size {
+		a.fill = x.c.store.Begin(x.background(), x.primary, x.fields, m, ct.size)
+	} else {
+		a.fill = x.c.store.BeginRange(x.background(), x.primary, x.fields, m, ct.first, ct.end, ct.size)
+		if a.p.part {
+			ct.response = x.found
+		}
+	}
+	ct.fill, ct.header = a.fill, rfc9111.DeliveredHeader(h)
+	delete(ct.header, "Content-Length")
+	a.content = ct
+	x.status.FwdStatus, x.status.Stored = a.status, true
+	x.c.counts.filling.Add(1)
+	if a.p.flight != nil {
+		a.p.flight.vary, _ = rfc9111.VaryFields(a.header)
+	}
+	a.deadline = time.AfterFunc(x.c.options.FillTimeout, a.cancel)
+	a.mode.Store(uint32(filling))
+	if x.w != nil {
+		x.pinned, _ = a.fill.Reader(ct.first)
+	}
+	if none := rfc9111.NoRequestDirectives(); d.Freshness.Reuse(x.now, &none) == rfc9111.Fresh {
+		x.c.uncacheable.forget(x.primary)
+		a.settle(shared)
+	} else { // others may not use it without a validation of their own
+		x.c.uncacheable.add(x.primary, x.now.UnixNano())
+		a.settle(alone)
+	}
+	if ct.end >= 0 && ct.end-ct.first <= store.MaxInline {
+		a.mu.Lock()
+		a.timer = time.AfterFunc(patience, a.start)
+		a.mu.Unlock()
+	}
+}
+
+// length is the length that the header announces, or -1.
+func (a *answer) length() int64 {
+	if !bodied(a.status) {
+		return 0
+	}
+	if v := a.header["Content-Length"]; len(v) == 1 {
+		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
+			return n
+		}
+	}
+	return -1
+}
+
+// meta is what is stored of a response with header h.
+func (a *answer) meta(f rfc9111.Freshness, tags []string, h http.Header, status int) *store.Meta {
+	return &store.Meta{
+		Status: status, Header: h, Freshness: f, Tags: append(a.x.tags(h), tags...), Stamp: a.stamp, Keep: a.x.c.keep(&f),
+	}
+}
+
+// pass lets the client have the response as it comes.
+func (a *answer) pass() {
+	x := a.x
+	a.mode.Store(uint32(passing))
+	if x.w == nil {
+		a.settle(alone)
+		a.cancel()
+		return
+	}
+	a.settle(alone)
+	if x.r.Context().Err() != nil {
+		a.cancel()
+	}
+	if err := x.hookDeliver(a.status, a.header, nil); err != nil {
+		a.mode.Store(uint32(discarding))
+		a.answered = true
+		x.refuse(err)
+		return
+	}
+	h := x.w.Header()
+	if x.gateway && a.status != http.StatusSwitchingProtocols {
+		x.addVia(a.header)
+	}
+	maps.Copy(h, rfc9111.DeliveredHeader(a.header))
+	if x.gateway && len(h["Content-Type"]) == 0 {
+		h["Content-Type"] = nil
+	}
+	x.status.FwdStatus = a.status
+	h["Cache-Status"] = append(h["Cache-Status"][:len(h["Cache-Status"]):len(h["Cache-Status"])], string(x.status.Append(nil)))
+	if a.status == http.StatusPartialContent && a.p.span != "" {
+		a.cut = newCutter(x.r, h)
+	}
+	x.edited(h)
+	x.code = a.status
+	x.w.WriteHeader(a.status)
+}
+
+// Write writes p to where it belongs.
+func (a *answer) Write(p []byte) (int, error) {
+	if mode(a.mode.Load()) == undecided {
+		a.WriteHeader(http.StatusOK)
+	}
+	switch mode(a.mode.Load()) {
+	case passing:
+		if a.x.w == nil {
+			return 0, context.Canceled
+		}
+		if a.cut != nil {
+			return a.cut.write(a.x.w, p)
+		}
+		n, err := a.x.w.Write(p)
+		a.x.sent += int64(n)
+		return n, err
+	case filling:
+		n, err := a.fill.Write(p)
+		if a.written += int64(n); a.written > store.MaxInline || a.content.end < 0 && a.written > 4<<10 {
+			a.start()
+		}
+		return n, err
+	case hijacked:
+		return 0, http.ErrHijacked
+	}
+	return len(p), nil
+}
+
+// Flush sends what there is.
+func (a *answer) Flush() {
+	if mode(a.mode.Load()) == undecided {
+		a.WriteHeader(http.StatusOK)
+	}
+	switch mode(a.mode.Load()) {
+	case passing:
+		if a.x.w != nil {
+			flush(a.x.w)
+		}
+	case filling:
+		a.start()
+	}
+}
+
+// ReadFrom hands r to the client's writer if the response passes, so that it can copy without this process seeing the bytes.
+func (a *answer) ReadFrom(r io.Reader) (int64, error) {
+	if mode(a.mode.Load()) == undecided {
+		a.WriteHeader(http.StatusOK)
+	}
+	if mode(a.mode.Load()) == passing && a.x.w != nil && a.cut == nil {
+		return io.Copy(a.x.w, r)
+	}
+	return io.Copy(struct{ io.Writer }{a}, r)
+}
+
+// Hijack hands the client's connection over. The cache has nothing to do with it any more.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if a.x.w == nil || !a.mode.CompareAndSwap(uint32(undecided), uint32(hijacked)) {
+		return nil, nil, http.ErrNotSupported
+	}
+	a.settle(alone)
+	return http.NewResponseController(a.x.w).Hijack()
+}
+
+// Unwrap lets http.ResponseController set deadlines.
+func (a *answer) Unwrap() http.ResponseWriter { return a.x.w }
+
+// start begins to deliver to the client that the fill began for, beside the fill: neither waits for the other.
+func (a *answer) start() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sealed || a.delivered != nil || a.x.w == nil {
+		return
+	}
+	a.delivered = make(chan struct{})
+	go func() {
+		defer close(a.delivered)
+		a.failure = a.x.deliver(a.content)
+		select { // the writer may sit in the origin's silence
+		case <-a.fill.Abandoned():
+			a.cancel()
+		default:
+		}
+	}()
+}
+
+// seal ends the time in which start delivers, and reports whether it has.
+func (a *answer) seal() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sealed = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	return a.delivered != nil
+}
+
+// finish ends the answer when the origin's handler has returned.
+func (a *answer) finish(err error) {
+	x := a.x
+	if m := mode(a.mode.Load()); m == undecided && err == nil {
+		a.WriteHeader(http.StatusOK)
+	} else if m == undecided {
+		x.c.counts.failures.Add(1)
+		x.now = time.Now()
+		a.mode.Store(uint32(discarding))
+		if a.p.flight != nil {
+			a.p.flight.err = err
+		}
+		a.settle(failed)
+	}
+	if mode(a.mode.Load()) == filling {
+		a.commit()
+	}
+}
+
+// commit ends the fill.
+func (a *answer) commit() {
+	x := a.x
+	r, err := a.fill.Commit()
+	switch {
+	case err == nil && a.content.all():
+		x.c.searches.learn(x.primary, a.content.header)
+		a.content.committed.Store(r)
+		fallthrough
+	case err == nil:
+		x.c.counts.stored.Add(1)
+	case errors.Is(err, store.ErrNotStored):
+		x.c.counts.unstored.Add(1)
+	default:
+		x.c.counts.aborted.Add(1)
+	}
+	a.endFill()
+	if !errors.Is(err, store.ErrNotStored) {
+		a.ending = err
+	}
+}
+
+// endFill says that nothing comes any more.
+func (a *answer) endFill() {
+	a.deadline.Stop()
+	a.content.done.Store(true)
+	a.x.c.counts.filling.Add(-1)
+	if a.p.flight != nil {
+		a.x.c.flights.end(a.p.flight)
+	}
+}
+
+// broken ends the answer of a handler that panicked.
+func (a *answer) broken() {
+	switch mode(a.mode.Load()) {
+	case undecided:
+		a.mode.Store(uint32(discarding))
+		if a.p.flight != nil {
+			a.p.flight.err = ErrBadResponse
+		}
+		a.settle(failed)
+	case filling:
+		a.fill.Abort(errAborted)
+		a.x.c.counts.aborted.Add(1)
+		a.endFill()
+		if a.seal() {
+			<-a.delivered
+		}
+		a.x.unpin()
+	}
+}
+
+// serve gives the client what it has not got yet.
+func (a *answer) serve(err error) {
+	x := a.x
+	if x.w == nil {
+		return
+	}
+	switch mode(a.mode.Load()) {
+	case passing:
+		a.trailers()
+	case filling:
+		if a.seal() {
+			<-a.delivered
+			x.check(a.failure)
+		} else if a.ending == nil {
+			x.check(x.deliver(a.ended()))
+		}
+		x.check(a.ending)
+		a.trailers()
+	case discarding:
+		switch {
+		case a.answered:
+		case err != nil:
+			x.failed(err)
+		case a.retry:
+			x.found = nil
+			x.lead(&plan{})
+		case a.detail != "":
+			x.deliverStale(a.detail)
+		default:
+			x.check(x.deliver(x.content.of(x.found, x.fresh)))
+		}
+	}
+}
+
+// ended is the content of a fill that has ended, whose length is known now.
+func (a *answer) ended() *content {
+	ct := a.content
+	if ct.end >= 0 {
+		return ct
+	}
+	n := &content{fill: ct.fill, status: ct.status, header: ct.header, fresh: ct.fresh, end: a.written, size: a.written}
+	n.done.Store(true)
+	return n
+}
+
+// trailers passes on what the origin has set after the body.
+func (a *answer) trailers() {
+	h := a.x.w.Header()
+	for name, values := range a.header {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			h[name] = values
+		}
+	}
+	for _, line := range a.header["Trailer"] {
+		for name := range strings.SplitSeq(line, ",") {
+			name = http.CanonicalHeaderKey(strings.Trim(name, " \t"))
+			if v := a.header[name]; len(v) > 0 {
+				h[name] = v
+			}
+		}
+	}
+}
+
+// cutter passes on the part of a body that the client asked for, of the more that the origin was.
+type cutter struct{ skip, left int64 }
+
+// newCutter sets in h, which is of a 206, the part that r wants. It returns nil if that is not in there: the client then gets what
+// the origin sent.
+func newCutter(r *http.Request, h http.Header) *cutter {
+	part, ok := rfc9111.PartRange(h)
+	if !ok || part.Size <= 0 || len(r.Header["Range"]) != 1 {
+		return nil
+	}
+	spans, ok := rfc9110.ParseRange(r.Header["Range"][0], part.Size)
+	if !ok || len(spans) != 1 || spans[0].Start < part.First || spans[0].Start+spans[0].Length > part.Last+1 {
+		return nil
+	}
+	s := spans[0]
+	h["Content-Range"] = []string{s.ContentRange(part.Size)}
+	h["Content-Length"] = []string{strconv.FormatInt(s.Length, 10)}
+	return &cutter{skip: s.Start - part.First, left: s.Length}
+}
+
+func (c *cutter) write(w io.Writer, p []byte) (int, error) {
+	n := len(p)
+	if skip := min(c.skip, int64(len(p))); skip > 0 {
+		c.skip -= skip
+		p = p[skip:]
+	}
+	p = p[:min(int64(len(p)), c.left)]
+	c.left -= int64(len(p))
+	if len(p) > 0 {
+		if _, err := w.Write(p); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
