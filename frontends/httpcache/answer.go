@@ -280,6 +280,9 @@ func (a *answer) begin(d *ruling) {
 		}
 	}
 	ct.fill, ct.header = a.fill, rfc9111.DeliveredHeader(h)
+	if a.p.flight != nil {
+		ct.marks = x.c.index.Resolve(string(x.key), m.Tags, a.stamp)
+	}
 	delete(ct.header, "Content-Length")
 	a.content = ct
 	x.status.FwdStatus, x.status.Stored = a.status, true

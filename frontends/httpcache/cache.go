@@ -29,6 +29,7 @@ type Cache struct {
 	store       *store.Store
 	flights     *flights
 	uncacheable *memory
+	coder       *coder // nil where nothing is compressed
 	hooks       hooks
 	watchers    *watchers // nil for none
 	searches    searches
@@ -43,7 +44,7 @@ type Cache struct {
 	shut      context.CancelFunc
 	mu        sync.Mutex // guards closed, and work from growing afterwards
 	closed    bool
-	work      sync.WaitGroup // refreshes
+	work      sync.WaitGroup // refreshes, compressions, removals
 }
 
 // New returns a Cache of o.
@@ -74,9 +75,11 @@ func New(o Options) (*Cache, error) {
 		_ = c.index.Close() // never fails
 		return nil, fmt.Errorf("httpcache: %w", err)
 	}
+	if c.coder, err = newCoder(c); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	if err := c.instrument(o.MeterProvider); err != nil {
-		_ = c.Close() // the other error is the one to tell
-		return nil, fmt.Errorf("httpcache: %w", err)
+		return nil, errors.Join(fmt.Errorf("httpcache: %w", err), c.Close())
 	}
 	return c, nil
 }
@@ -110,9 +113,14 @@ type handler struct {
 	c       *Cache
 	origin  Forwarder
 	gateway bool
+	client  bool // it is a Transport's
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == methodPurge && !h.client {
+		h.c.servePurge(w, r)
+		return
+	}
 	x := h.c.pool.Get().(*exchange)
 	x.begin(h, w, r)
 	x.run()

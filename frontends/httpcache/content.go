@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/edgecache/edgecache/frontends/httpcache/internal/invalid"
 	"github.com/edgecache/edgecache/frontends/httpcache/internal/store"
 	"github.com/edgecache/edgecache/rfc9110"
 	"github.com/edgecache/edgecache/rfc9111"
@@ -16,6 +17,7 @@ import (
 // not changed once others see it.
 type content struct {
 	response *store.Response // nil if nothing is stored of it
+	coded    *store.Response // nil, or what has the body and its fields in a content coding
 	fill     *store.Fill     // nil if nothing is to come
 	status   int             // of a fill
 	header   http.Header     // of a fill: what clients get, shared
@@ -25,11 +27,12 @@ type content struct {
 	first, end, size int64
 	done             atomic.Bool                    // nothing more will come
 	committed        atomic.Pointer[store.Response] // of a whole fill that has been stored
+	marks            *invalid.Marks                 // of what is to come
 }
 
 // of makes ct the content of a stored response.
 func (ct *content) of(r *store.Response, f rfc9111.Freshness) *content {
-	ct.response, ct.fill, ct.header, ct.fresh = r, nil, nil, f
+	ct.response, ct.coded, ct.fill, ct.header, ct.fresh = r, nil, nil, nil, f
 	ct.first, ct.end, ct.size = 0, 0, r.Size()
 	return ct
 }
@@ -45,6 +48,7 @@ func (ct *content) code() int {
 func (ct *content) copyHeader(h http.Header) {
 	if ct.fill == nil {
 		ct.response.CopyHeader(h)
+		ct.copyCoded(h)
 		return
 	}
 	for name, values := range ct.header {
@@ -52,12 +56,36 @@ func (ct *content) copyHeader(h http.Header) {
 	}
 }
 
+// copyCoded sets in h what is different of a coded body.
+func (ct *content) copyCoded(h http.Header) {
+	if ct.coded == nil {
+		return
+	}
+	delete(h, "Etag")
+	for _, name := range [...]string{"Content-Encoding", "Content-Length", "Etag"} {
+		if v := ct.coded.Values(name); len(v) > 0 {
+			h[name] = v
+		}
+	}
+}
+
+// body returns what has the bytes that are stored.
+func (ct *content) body() *store.Response {
+	if ct.coded != nil {
+		return ct.coded
+	}
+	return ct.response
+}
+
 // Values returns those of a field with a canonical name.
 func (ct *content) Values(name string) []string {
-	if ct.fill == nil {
-		return ct.response.Values(name)
+	switch {
+	case ct.fill != nil:
+		return ct.header[name]
+	case ct.coded != nil && (name == "Content-Encoding" || name == "Content-Length" || name == "Etag"):
+		return ct.coded.Values(name)
 	}
-	return ct.header[name]
+	return ct.response.Values(name)
 }
 
 func (ct *content) value(name string) string {
@@ -103,7 +131,7 @@ func (ct *content) write(ctx context.Context, w io.Writer, off, n int64, r *stor
 			done, err = ct.follow(ctx, w, off, piece, r)
 			r = nil
 		} else {
-			done, err = ct.response.WriteRange(ctx, w, off, piece)
+			done, err = ct.body().WriteRange(ctx, w, off, piece)
 		}
 		if err != nil {
 			return err

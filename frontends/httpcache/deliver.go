@@ -41,10 +41,21 @@ func (x *exchange) check(err error) {
 // says that nothing has been written.
 func (x *exchange) deliver(ct *content) error {
 	defer x.unpin()
+	x.chooseCoding(ct)
 	if err := x.hookDeliver(ct.code(), ct, ct); err != nil {
 		x.refuse(err)
 		return nil
 	}
+	err := x.deliverAs(ct)
+	if ct.coded != nil && errors.Is(err, store.ErrGone) {
+		ct.coded, ct.size = nil, ct.response.Size()
+		return x.deliverAs(ct)
+	}
+	return err
+}
+
+// deliverAs answers as the conditions and the ranges of the request want it.
+func (x *exchange) deliverAs(ct *content) error {
 	h := x.r.Header
 	if len(h["If-None-Match"]) == 0 && len(h["If-Modified-Since"]) == 0 && len(h["Range"]) == 0 && ct.all() {
 		return x.deliverWhole(ct)
@@ -78,7 +89,7 @@ func (x *exchange) deliver(ct *content) error {
 func (x *exchange) deliverWhole(ct *content) error {
 	h := x.w.Header()
 	if ct.fill == nil {
-		if body := ct.response.Inline(); body != nil {
+		if body := ct.body().Inline(); body != nil {
 			ct.copyHeader(h)
 			x.head(h, ct, ct.response.Status())
 			if x.r.Method != http.MethodHead {
@@ -120,7 +131,7 @@ func (x *exchange) send(ct *content, off, n int64, head func()) error {
 	if ct.fill != nil {
 		return x.sendComing(ct, off, n, head)
 	}
-	body, err := ct.response.Open(ctx, off, n)
+	body, err := ct.body().Open(ctx, off, n)
 	if err != nil {
 		return err
 	}
@@ -240,6 +251,9 @@ func (x *exchange) head(h http.Header, ct *content, status int) {
 		h["Cache-Status"] = append(before[:len(before):len(before)], e.values[1])
 	} else {
 		h["Cache-Status"] = e.values[1:]
+	}
+	if x.varies {
+		h["Vary"] = x.c.coder.varyOf(h["Vary"])
 	}
 	if (x.gateway || status != http.StatusOK) && len(h["Content-Type"]) == 0 {
 		h["Content-Type"] = nil // net/http shall not guess

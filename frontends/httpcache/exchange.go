@@ -31,6 +31,7 @@ type exchange struct {
 	fresh   rfc9111.Freshness // of found
 	content content           // of found
 	shared  bool              // something else may still hold it
+	varies  bool              // what is delivered depends on Accept-Encoding
 	pinned  *store.Reader     // of a fill that began for it, nil for none
 
 	calls  *calls       // nil unless there are hooks

@@ -133,6 +133,12 @@ func (x *exchange) await(f *flight) (variant string, ended bool) {
 		return "", x.r.Context().Err() != nil
 	}
 	x.now = time.Now()
+	if x.c.purged(f) {
+		x.c.flights.drop(f)
+		p := x.plan()
+		x.collapse(&p)
+		return "", true
+	}
 	switch f.outcome {
 	case shared:
 		return x.attach(f)

@@ -152,6 +152,14 @@ func (t *flights) end(f *flight) (void bool) {
 	return f.void
 }
 
+// drop has nobody join f any more.
+func (t *flights) drop(f *flight) {
+	s := t.shard(f.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.remove(f)
+}
+
 // leave ends a wait.
 func (t *flights) leave(f *flight) { t.less(f, func() { f.waiting-- }) }
 

@@ -101,6 +101,11 @@ type Options struct {
 	// Refreshers is how many refreshes in the background may be under way. 0 means 64.
 	Refreshers int
 
+	// Compress says which responses are compressed. The zero value is none.
+	Compress CompressOptions
+	// Purge says who may purge with the method PURGE.
+	Purge PurgeOptions
+
 	// TracerProvider makes spans for misses. nil is none.
 	TracerProvider trace.TracerProvider
 	// MeterProvider receives the metrics. nil is none; Cache.Stats counts all the same.

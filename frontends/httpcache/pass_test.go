@@ -261,4 +261,3 @@ func TestCloseIsIdempotent(t *testing.T) {
 		}
 	}
 }
-

@@ -29,6 +29,12 @@ type Stats struct {
 	Unstored int64 `json:"unstored"`
 	// Invalidated counts keys that unsafe methods made void.
 	Invalidated int64 `json:"invalidated"`
+	// Compressions counts bodies that were compressed, from CompressedFrom bytes to CompressedTo.
+	Compressions   int64 `json:"compressions"`
+	CompressedFrom int64 `json:"compressed_from_bytes"`
+	CompressedTo   int64 `json:"compressed_to_bytes"`
+	// Purged counts what purges named.
+	Purged int64 `json:"purged"`
 	// Filling is how many fetches are under way that are stored, Waiting how many requests wait for a header.
 	Filling int64 `json:"filling"`
 	Waiting int64 `json:"waiting"`
@@ -40,7 +46,8 @@ type counts struct {
 	misses, validated, passed                   atomic.Int64
 	fetches, failures, collapsed, refreshes     atomic.Int64
 	stored, aborted, unstored, invalidated      atomic.Int64
-	filling, waiting                            atomic.Int64
+	filling, waiting, purged                    atomic.Int64
+	compressions, compressedFrom, compressedTo  atomic.Int64
 }
 
 // Stats returns what c has counted since it was made.
@@ -51,6 +58,7 @@ func (c *Cache) Stats() Stats {
 		Partial: n.partial.Load(), Misses: n.misses.Load(), Validated: n.validated.Load(), Passed: n.passed.Load(),
 		Fetches: n.fetches.Load(), Failures: n.failures.Load(), Collapsed: n.collapsed.Load(), Refreshes: n.refreshes.Load(),
 		Stored: n.stored.Load(), Aborted: n.aborted.Load(), Unstored: n.unstored.Load(), Invalidated: n.invalidated.Load(),
-		Filling: n.filling.Load(), Waiting: n.waiting.Load(),
+		Compressions: n.compressions.Load(), CompressedFrom: n.compressedFrom.Load(), CompressedTo: n.compressedTo.Load(),
+		Purged: n.purged.Load(), Filling: n.filling.Load(), Waiting: n.waiting.Load(),
 	}
 }

@@ -20,7 +20,7 @@ func (c *Cache) Transport(next http.RoundTripper) http.RoundTripper {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	return &transport{next: next, handler: &handler{c: c, origin: roundTripped{next}}}
+	return &transport{next: next, handler: &handler{c: c, origin: roundTripped{next}, client: true}}
 }
 
 // transport is a Cache before a client's round tripper.
