@@ -185,6 +185,13 @@ func (a *answer) confirmed() {
 	d := a.ruling(http.MethodGet, h, x.found.Status())
 	x.hookResponse(&d, x.found.Status(), h, x.found.Size())
 	d.edit(h)
+	if !d.store && d.Reason != rfc9111.NoFreshness { // it is for this client alone, which gets all of it anew
+		x.revoke(d.Reason)
+		a.retry = true
+		a.discard(alone)
+		return
+	}
+	h = x.c.profile.StoredHeader(&d.seen, &d.Directives)
 	x.outcome = httphook.OutcomeRevalidated
 	r, err := x.c.store.Freshen(x.background(), x.found, a.meta(d.Freshness, d.tags, h, x.found.Status()))
 	if err != nil && !errors.Is(err, store.ErrNotStored) {

@@ -144,7 +144,8 @@ func (x *exchange) lookup() store.Miss {
 	}
 	for _, other := range x.c.searches.find(x.primary) {
 		if x.lookupAt(other) == store.Hit && equivalent(x.found, x.primary, other) {
-			x.primary = other // a string of its own
+			x.key = append(x.key[:0], other...)
+			x.primary = unsafe.String(unsafe.SliceData(x.key), len(x.key))
 			return store.Hit
 		}
 		x.found = nil

@@ -38,6 +38,13 @@ func (c *Cache) forget(ctx context.Context, key string) {
 	}
 }
 
+// revoke forgets what is stored if nobody may be served from it any more, for r.
+func (x *exchange) revoke(r rfc9111.Reason) {
+	if r.Revokes() {
+		x.c.forget(x.background(), x.primary)
+	}
+}
+
 // headed lets a HEAD's answer freshen what is stored for GET, or make it stale (RFC 9111, section 4.3.5).
 func (a *answer) headed() {
 	x := a.x
@@ -46,9 +53,12 @@ func (a *answer) headed() {
 	}
 	h, f := x.found.Header(), x.fresh.StaleSince(x.now)
 	if rfc9111.HeadAgrees(h, a.header) {
-		h = rfc9111.Freshen(h, a.header)
-		d := a.ruling(http.MethodGet, h, x.found.Status())
-		f = d.Freshness
+		d := a.ruling(http.MethodGet, rfc9111.Freshen(h, a.header), x.found.Status())
+		if !d.store && d.Reason != rfc9111.NoFreshness {
+			x.revoke(d.Reason)
+			return
+		}
+		h, f = x.c.profile.StoredHeader(&d.seen, &d.Directives), d.Freshness
 	}
 	if _, err := x.c.store.Freshen(x.background(), x.found, a.meta(f, nil, h, x.found.Status())); err != nil {
 		x.c.counts.unstored.Add(1)
