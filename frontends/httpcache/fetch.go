@@ -104,7 +104,8 @@ func (x *exchange) collapse(p *plan) {
 
 // late delivers what another flight has stored since the lookup, if there is anything.
 func (x *exchange) late(f *flight) bool {
-	if f != nil && x.found != nil || x.lookup() != store.Hit {
+	fwd := x.status.Fwd
+	if x.found != nil || len(x.c.hooks.lookup) > 0 || fwd != rfc9111.FwdURIMiss && fwd != rfc9111.FwdVary || x.lookup() != store.Hit {
 		return false
 	}
 	if x.partial() || x.fresh.Reuse(x.now, &x.wants) != rfc9111.Fresh {
@@ -158,7 +159,6 @@ func (x *exchange) await(f *flight) (variant string, ended bool) {
 		x.deliverStale("origin-" + strconv.Itoa(f.status))
 		return "", true
 	case late:
-		x.found = nil
 		return "", x.late(nil)
 	case failed:
 		x.status.Collapsed = true

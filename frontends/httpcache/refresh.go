@@ -17,7 +17,7 @@ func (x *exchange) refresh() {
 	default:
 		return
 	}
-	if !c.enter() {
+	if !c.beginWork() {
 		<-c.refreshes
 		return
 	}
@@ -28,7 +28,7 @@ func (x *exchange) refresh() {
 			c.flights.leave(f)
 		}
 		cancel()
-		c.leaveWork()
+		c.endRefresh()
 		return
 	}
 	c.counts.refreshes.Add(1)
@@ -36,18 +36,7 @@ func (x *exchange) refresh() {
 	go b.runRefresh(ctx, cancel, f)
 }
 
-// enter begins a piece of work in the background, unless c is closed.
-func (c *Cache) enter() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
-	c.work.Add(1)
-	return true
-}
-
-func (c *Cache) leaveWork() {
+func (c *Cache) endRefresh() {
 	<-c.refreshes
 	c.work.Done()
 }
@@ -72,7 +61,7 @@ func (x *exchange) detached() *exchange {
 
 // runRefresh asks the origin. A handler that panics has no server above it here that would see to that.
 func (x *exchange) runRefresh(ctx context.Context, cancel context.CancelFunc, f *flight) {
-	defer x.c.leaveWork()
+	defer x.c.endRefresh()
 	defer context.AfterFunc(x.c.closing, cancel)()
 	defer func() {
 		if p := recover(); p != nil && p != http.ErrAbortHandler {

@@ -78,6 +78,9 @@ func (w *trip) run(h *handler) {
 				err = fmt.Errorf("httpcache: round tripper panicked: %v", p)
 			}
 		}
+		if ctx := w.r.Context(); ctx.Err() != nil {
+			w.settle(nil, context.Cause(ctx))
+		}
 		w.WriteHeader(http.StatusOK) // a handler that writes nothing means this
 		if w.response != nil && w.body != nil {
 			w.trailers()
