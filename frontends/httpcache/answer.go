@@ -224,7 +224,7 @@ func (a *answer) ruling(method string, h http.Header, status int) ruling {
 // judge stores the response, or passes it to the client alone.
 func (a *answer) judge() {
 	x := a.x
-	if x.primary == "" {
+	if x.primary == "" || a.p.direct {
 		a.pass()
 		return
 	}
@@ -550,12 +550,18 @@ func (a *answer) serve(err error) {
 	case passing:
 		a.trailers()
 	case filling:
+		var err error
 		if a.seal() {
 			<-a.delivered
-			x.check(a.failure)
+			err = a.failure
 		} else if a.ending == nil {
-			x.check(x.deliver(a.ended()))
+			err = x.deliver(a.ended())
 		}
+		if errors.Is(err, store.ErrGone) && a.ending == nil {
+			x.again(&plan{direct: true})
+			return
+		}
+		x.check(err)
 		x.check(a.ending)
 		a.trailers()
 	case discarding:
@@ -569,7 +575,7 @@ func (a *answer) serve(err error) {
 		case a.detail != "":
 			x.deliverStale(a.detail)
 		default:
-			x.check(x.deliver(x.content.of(x.found, x.fresh)))
+			x.deliverFound()
 		}
 	}
 }

@@ -2,7 +2,6 @@ package httpcache
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/edgecache/edgecache/rfc9110"
 	"github.com/edgecache/edgecache/rfc9111"
@@ -52,14 +51,4 @@ func (x *exchange) complete() {
 	}
 	x.found = nil
 	x.miss(rfc9111.FwdPartial)
-}
-
-// rangeOf returns the Range of the bytes from first up to end of size.
-func rangeOf(first, end, size int64) string {
-	b := strconv.AppendInt([]byte("bytes="), first, 10)
-	b = append(b, '-')
-	if end == size {
-		return string(b)
-	}
-	return string(strconv.AppendInt(b, end-1, 10))
 }

@@ -117,28 +117,23 @@ func (ct *content) has(s rfc9110.Span) bool {
 	return ct.all() || s.Start >= ct.first && s.Start+s.Length <= ct.end
 }
 
-// write writes the n bytes from off on, or all that come if n is -1. It waits for those to come, and has w send meanwhile what it
-// holds. r is a reader of the fill at off, nil for none.
-func (ct *content) write(ctx context.Context, w io.Writer, off, n int64, r *store.Reader) error {
+// write writes the n bytes from off on, or all that come if n is -1, and returns how many it has. It waits for those to come, and has
+// w send meanwhile what it holds. r is a reader of the fill at off, nil for none.
+func (ct *content) write(ctx context.Context, w io.Writer, off, n int64, r *store.Reader) (total int64, err error) {
 	if n < 0 {
-		_, err := ct.follow(ctx, w, off, n, r)
-		return err
+		return ct.follow(ctx, w, off, n, r)
 	}
-	for n > 0 {
+	for total < n && err == nil {
 		var done int64
-		var err error
-		if piece, comes := ct.piece(off, n); comes {
-			done, err = ct.follow(ctx, w, off, piece, r)
+		if piece, comes := ct.piece(off+total, n-total); comes {
+			done, err = ct.follow(ctx, w, off+total, piece, r)
 			r = nil
 		} else {
-			done, err = ct.body().WriteRange(ctx, w, off, piece)
+			done, err = ct.body().WriteRange(ctx, w, off+total, piece)
 		}
-		if err != nil {
-			return err
-		}
-		off, n = off+done, n-done
+		total += done
 	}
-	return nil
+	return total, err
 }
 
 // piece returns how many of the n bytes from off on are in one place, and whether that is the fill.

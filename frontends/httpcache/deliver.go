@@ -23,10 +23,20 @@ func (x *exchange) deliverFound() {
 		return
 	}
 	x.c.counts.unstored.Add(1)
-	_, _ = x.c.store.Delete(x.r.Context(), x.primary) // what fails here is found out again
-	x.found, x.outcome = nil, httphook.OutcomeNone
-	x.status = rfc9111.CacheStatus{Cache: x.status.Cache, Key: x.status.Key}
-	x.miss(rfc9111.FwdMiss)
+	_, _ = x.c.store.Delete(x.background(), x.primary) // what fails here is found out again
+	if x.wants.OnlyIfCached {
+		x.status.Hit = false
+		x.fail(http.StatusGatewayTimeout, "only-if-cached")
+		return
+	}
+	x.again(&plan{})
+}
+
+// again asks the origin though something was to be delivered: nothing has been written yet.
+func (x *exchange) again(p *plan) {
+	x.found, x.outcome = nil, httphook.OutcomeMiss
+	x.status = rfc9111.CacheStatus{Cache: x.status.Cache, Key: x.status.Key, Fwd: rfc9111.FwdMiss}
+	x.lead(p)
 }
 
 // check breaks the client's connection off where an answer could not be ended.
@@ -137,8 +147,11 @@ func (x *exchange) send(ct *content, off, n int64, head func()) error {
 	}
 	defer body.Close()
 	head()
-	_, err = body.WriteTo(x.w)
-	return notGone(err)
+	done, err := body.WriteTo(x.w)
+	if errors.Is(err, store.ErrGone) {
+		return x.resume(ct, x.w, off+done, n-done)
+	}
+	return err
 }
 
 // sendComing is send for content of which something is to come.
@@ -160,7 +173,7 @@ func (x *exchange) sendComing(ct *content, off, n int64, head func()) error {
 	if !ct.done.Load() {
 		flush(x.w)
 	}
-	return notGone(ct.write(x.r.Context(), x.w, off, n, r))
+	return x.write(ct, x.w, off, n, r)
 }
 
 // unpin lets go what keeps the beginning of a fill for its own client.
@@ -169,14 +182,6 @@ func (x *exchange) unpin() {
 		x.pinned.Close()
 		x.pinned = nil
 	}
-}
-
-// notGone returns err as one that is no store.ErrGone, since a header has been written.
-func notGone(err error) error {
-	if errors.Is(err, store.ErrGone) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // deliverPart answers 206 with one range.
@@ -200,9 +205,7 @@ func (x *exchange) deliverParts(ct *content, spans []rfc9110.Span) error {
 	h["Content-Type"] = []string{parts.ContentType()}
 	h["Content-Length"] = []string{strconv.FormatInt(parts.Length(), 10)}
 	x.head(h, ct, http.StatusPartialContent)
-	return notGone(parts.Write(x.w, func(w io.Writer, s rfc9110.Span) error {
-		return ct.write(x.r.Context(), w, s.Start, s.Length, nil)
-	}))
+	return parts.Write(x.w, func(w io.Writer, s rfc9110.Span) error { return x.write(ct, w, s.Start, s.Length, nil) })
 }
 
 // unsatisfiable answers 416.

@@ -22,6 +22,7 @@ type plan struct {
 	span     string  // the Range to ask for, "" for the client's own or none
 	part     bool    // what was found is to be completed
 	keep     bool    // the client's conditions go to the origin
+	direct   bool    // it is not to be stored: that has been tried in vain
 	flight   *flight // nil for the client alone
 }
 
@@ -150,7 +151,8 @@ func (x *exchange) await(f *flight) (variant string, ended bool) {
 		x.status.FwdStatus, x.status.Collapsed = f.status, true
 		x.c.counts.collapsed.Add(1)
 		x.outcome = httphook.OutcomeRevalidated
-		x.check(x.deliver(x.content.of(f.response, *f.response.Freshness())))
+		x.found, x.fresh = f.response, *f.response.Freshness()
+		x.deliverFound()
 		return "", true
 	case erred:
 		if !x.staleAfter(rfc9111.ServerError) {
@@ -312,7 +314,7 @@ func (x *exchange) staleAfter(why rfc9111.Failure) bool {
 func (x *exchange) deliverStale(detail string) {
 	x.status.Hit, x.status.Detail, x.outcome = true, detail, httphook.OutcomeStale
 	x.c.counts.stale.Add(1)
-	x.check(x.deliver(x.content.of(x.found, x.fresh)))
+	x.deliverFound()
 }
 
 // fail answers with an error of the cache's own.

@@ -76,7 +76,10 @@ func TestHookRequest(t *testing.T) {
 		{"pass", func(*httphook.RequestCall) error { return nil }, 200, "/a ", "fwd=uri-miss", 1},
 		{"edit", func(c *httphook.RequestCall) error { c.Edits.Set("X-Edit", "e"); return nil }, 200, "/a e", "fwd=uri-miss", 1},
 		{"bypass", func(c *httphook.RequestCall) error { c.Action = httphook.Bypass; return nil }, 200, "/a ", "fwd=bypass", 2},
-		{"deny", func(c *httphook.RequestCall) error { c.Action, c.Status, c.Body = httphook.Deny, 403, []byte("no"); return nil }, 403, "no", "detail=hook", 0},
+		{"deny", func(c *httphook.RequestCall) error {
+			c.Action, c.Status, c.Body = httphook.Deny, 403, []byte("no")
+			return nil
+		}, 403, "no", "detail=hook", 0},
 		{"redirect", func(c *httphook.RequestCall) error {
 			c.Action, c.Status, c.Location = httphook.Redirect, 302, "/b"
 			return nil

@@ -22,6 +22,8 @@ type Stats struct {
 	Failures  int64 `json:"failures"`
 	Collapsed int64 `json:"collapsed"`
 	Refreshes int64 `json:"refreshes"`
+	// Resumed counts answers of which the store lost bytes while they were read, so that the origin sent the rest.
+	Resumed int64 `json:"resumed"`
 	// Stored counts responses that were stored, Aborted those that broke off, Unstored those that the store could not keep, or
 	// of which it has lost bytes.
 	Stored   int64 `json:"stored"`
@@ -42,12 +44,12 @@ type Stats struct {
 
 // counts are the counters behind Stats.
 type counts struct {
-	requests, hits, stale, notModified, partial atomic.Int64
-	misses, validated, passed                   atomic.Int64
-	fetches, failures, collapsed, refreshes     atomic.Int64
-	stored, aborted, unstored, invalidated      atomic.Int64
-	filling, waiting, purged                    atomic.Int64
-	compressions, compressedFrom, compressedTo  atomic.Int64
+	requests, hits, stale, notModified, partial      atomic.Int64
+	misses, validated, passed                        atomic.Int64
+	fetches, failures, collapsed, refreshes, resumed atomic.Int64
+	stored, aborted, unstored, invalidated           atomic.Int64
+	filling, waiting, purged                         atomic.Int64
+	compressions, compressedFrom, compressedTo       atomic.Int64
 }
 
 // Stats returns what c has counted since it was made.
@@ -56,7 +58,7 @@ func (c *Cache) Stats() Stats {
 	return Stats{
 		Requests: n.requests.Load(), Hits: n.hits.Load(), Stale: n.stale.Load(), NotModified: n.notModified.Load(),
 		Partial: n.partial.Load(), Misses: n.misses.Load(), Validated: n.validated.Load(), Passed: n.passed.Load(),
-		Fetches: n.fetches.Load(), Failures: n.failures.Load(), Collapsed: n.collapsed.Load(), Refreshes: n.refreshes.Load(),
+		Fetches: n.fetches.Load(), Failures: n.failures.Load(), Collapsed: n.collapsed.Load(), Refreshes: n.refreshes.Load(), Resumed: n.resumed.Load(),
 		Stored: n.stored.Load(), Aborted: n.aborted.Load(), Unstored: n.unstored.Load(), Invalidated: n.invalidated.Load(),
 		Compressions: n.compressions.Load(), CompressedFrom: n.compressedFrom.Load(), CompressedTo: n.compressedTo.Load(),
 		Purged: n.purged.Load(), Filling: n.filling.Load(), Waiting: n.waiting.Load(),
