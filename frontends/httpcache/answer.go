@@ -56,6 +56,7 @@ type answer struct {
 	content  *content
 	deadline *time.Timer // of the fill
 	written  int64
+	said     string     // Content-Range
 	ending   error      // why the fill did not end well
 	cut      *cutter    // passing: the part that the client asked for, nil for all
 	detail   string     // stale: why
@@ -253,10 +254,12 @@ func (a *answer) judge() {
 	a.begin(&d)
 }
 
-// trim has Content-Range say what comes, where that is less than it says: the beginning of it.
+// trim has Content-Range say what comes, where that is less than it says: the beginning of it. Clients that want just what the
+// origin sends get to know what that said.
 func (a *answer) trim() {
 	n, part := a.length(), rfc9111.ContentRange{}
 	if v := a.header["Content-Range"]; len(v) == 1 {
+		a.said = v[0]
 		part, _ = rfc9111.ParseContentRange(v[0])
 	}
 	if n > 0 && n < part.Length() {
@@ -275,6 +278,7 @@ func (a *answer) begin(d *ruling) {
 	if a.status == http.StatusPartialContent {
 		part, _ := rfc9111.PartRange(a.header) // Store has seen to it that there is one
 		delete(h, "Content-Range")
+		ct.said = a.said
 		ct.status, ct.first, ct.end, ct.size = http.StatusOK, part.First, part.Last+1, part.Size
 	}
 	m := a.meta(d.Freshness, d.tags, h, ct.status)

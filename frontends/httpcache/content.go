@@ -25,6 +25,7 @@ type content struct {
 	// first and end are the stretch of the representation that the fill has; end is -1 if it is not known. size is that of the
 	// representation, or -1.
 	first, end, size int64
+	said             string                         // the origin's Content-Range
 	done             atomic.Bool                    // nothing more will come
 	committed        atomic.Pointer[store.Response] // of a whole fill that has been stored
 	marks            *invalid.Marks                 // of what is to come

@@ -84,12 +84,12 @@ func (x *exchange) deliverAs(ct *content) error {
 	case !ok && ct.all():
 		return x.deliverWhole(ct)
 	case !ok || len(spans) == 1 && !ct.has(spans[0]):
-		return x.deliverPart(ct, rfc9110.Span{Start: ct.first, Length: ct.end - ct.first}) // as the origin has it
+		return x.deliverPart(ct, rfc9110.Span{Start: ct.first, Length: ct.end - ct.first}, ct.said)
 	case len(spans) == 0:
 		x.unsatisfiable(ct)
 		return nil
 	case len(spans) == 1:
-		return x.deliverPart(ct, spans[0])
+		return x.deliverPart(ct, spans[0], spans[0].ContentRange(ct.size))
 	default:
 		return x.deliverParts(ct, spans)
 	}
@@ -184,13 +184,13 @@ func (x *exchange) unpin() {
 	}
 }
 
-// deliverPart answers 206 with one range.
-func (x *exchange) deliverPart(ct *content, s rfc9110.Span) error {
+// deliverPart answers 206 with one range, as contentRange has it.
+func (x *exchange) deliverPart(ct *content, s rfc9110.Span, contentRange string) error {
 	x.c.counts.partial.Add(1)
 	h := x.w.Header()
 	return x.send(ct, s.Start, s.Length, func() {
 		ct.copyHeader(h)
-		h["Content-Range"] = []string{s.ContentRange(ct.size)}
+		h["Content-Range"] = []string{contentRange}
 		h["Content-Length"] = []string{strconv.FormatInt(s.Length, 10)}
 		x.head(h, ct, http.StatusPartialContent)
 	})

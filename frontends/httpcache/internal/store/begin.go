@@ -23,15 +23,14 @@ func (s *Store) Begin(ctx context.Context, key string, req Fields, m *Meta, size
 }
 
 // BeginRange is Begin for the bytes from first up to, not including, end of a representation of size bytes: those of a 206.
-// m.Header must have a strong ETag; if what is stored when it is committed has the same and the same size, both are combined.
+// If what is stored when it is committed has the same size and the same strong ETag, both are combined; else it takes its place.
 // Large ranges should begin and end at multiples of SegmentSize.
 func (s *Store) BeginRange(ctx context.Context, key string, req Fields, m *Meta, first, end, size int64) *Fill {
 	f := s.fill(ctx, key, req, m)
 	f.ranged, f.rec.size = true, size
 	f.first, f.pos, f.end = first, first, end
-	f.retain = f.retain && size <= s.options.MaxObject && strong(f.rec.etag()) &&
-		first >= 0 && first < end && end <= size
-	if f.retain && aligned(first, end, size) {
+	f.retain = f.retain && size <= s.options.MaxObject && first >= 0 && first < end && end <= size
+	if f.retain && strong(f.rec.etag()) && aligned(first, end, size) {
 		f.goOn(ctx, key, req)
 	}
 	s.start(f)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// cacheStatus is the one field that is kept, but not delivered as it is: a cache adds its own member (RFC 9211 section 2).
+// cacheStatus is a field that is kept, but not delivered as it is: a cache adds its own member (RFC 9211 section 2).
 const cacheStatus = "Cache-Status"
 
 // appendLines appends the fields of a header as HTTP/1.1 has them, sorted by name, those of one name together. It leaves out
@@ -21,6 +21,21 @@ func appendLines(dst []byte, h http.Header) []byte {
 		}
 	}
 	return dst
+}
+
+// appendHidden appends what of h is kept and not delivered: Cache-Status, and what is not in shown.
+func appendHidden(dst []byte, h, shown http.Header) []byte {
+	dst = appendField(dst, cacheStatus, h[cacheStatus])
+	if len(shown) == len(h) {
+		return dst
+	}
+	rest := make(http.Header, len(h)-len(shown))
+	for name, values := range h {
+		if _, ok := shown[name]; !ok {
+			rest[name] = values
+		}
+	}
+	return appendLines(dst, rest)
 }
 
 // appendField appends a line for each value, in which what would end the line is a space, as net/http has it.

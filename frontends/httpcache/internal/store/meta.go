@@ -34,8 +34,9 @@ func (m *Meta) describe(r *record) {
 func (m *Meta) begin(r *record) {
 	r.status, r.freshness, r.keep, r.position = m.Status, m.Freshness, m.Keep, m.Stamp.Position
 	r.tags = m.Tags
-	r.head = string(appendLines(appendStatus(nil, m.Status), m.Header))
-	r.hidden = string(appendField(nil, cacheStatus, m.Header[cacheStatus]))
+	shown := rfc9111.DeliveredHeader(m.Header)
+	r.head = string(appendLines(appendStatus(nil, m.Status), shown))
+	r.hidden = string(appendHidden(nil, m.Header, shown))
 	r.date = m.Freshness.Received
 	if date, ok := rfc9111.ParseDate(m.Header.Get("Date")); ok {
 		r.date = date.UnixNano()

@@ -65,14 +65,14 @@ func (r *Response) weight() uint32 {
 // Status returns the status code.
 func (r *Response) Status() int { return r.status }
 
-// Head returns the status line and the fields as HTTP/1.1 has them, with Content-Length, and without Age, Cache-Status and
-// the empty line at the end. Read-only.
+// Head returns the status line and the fields as HTTP/1.1 has them, with Content-Length, and without Age, Cache-Status, what
+// is for caches alone (rfc9111.DeliveredHeader) and the empty line at the end. Read-only.
 func (r *Response) Head() []byte { return unsafe.Slice(unsafe.StringData(r.head), len(r.head)) }
 
 // CopyHeader sets what Head has in h. The values are shared slices: they may be replaced or appended to, not changed.
 func (r *Response) CopyHeader(h http.Header) { r.copyFields(h, r.fields[:r.shown]) }
 
-// Header returns a new map with all fields, Cache-Status included. The values are shared.
+// Header returns a new map with all fields, those included that Head leaves out but Age. The values are shared.
 func (r *Response) Header() http.Header {
 	h := make(http.Header, len(r.fields))
 	r.copyFields(h, r.fields)
@@ -89,7 +89,7 @@ func (r *Response) copyFields(h http.Header, fields []field) {
 // of returns the values of a field. Appending to them copies.
 func (r *Response) of(f *field) []string { return r.values[f.first : f.first+f.n : f.first+f.n] }
 
-// Values returns the values of the field with the canonical name, also of Cache-Status. Read-only. It allocates nothing.
+// Values returns the values of the field with the canonical name, also of those that Head leaves out. Read-only. It allocates nothing.
 func (r *Response) Values(name string) []string {
 	for i := range r.fields {
 		if f := &r.fields[i]; f.name == name {
