@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -243,10 +244,7 @@ func (d *coder) make(key string, fields http.Header, r *store.Response, c rfc911
 	stamp := d.cache.index.Stamp()
 	plain := bytes.NewBuffer(make([]byte, 0, r.Size()))
 	if _, err := r.WriteRange(d.cache.closing, plain, 0, r.Size()); err != nil {
-		if errors.Is(err, store.ErrGone) || d.cache.closing.Err() != nil {
-			return nil
-		}
-		return err
+		return d.unlessOver(err)
 	}
 	coded, err := d.encoder.Encode(c, plain.Bytes())
 	if err != nil {
@@ -271,6 +269,14 @@ func (d *coder) make(key string, fields http.Header, r *store.Response, c rfc911
 		return err
 	}
 	return nil
+}
+
+// unlessOver returns err, but for what says that there is nothing to compress any more, or nobody to do it for.
+func (d *coder) unlessOver(err error) error {
+	if errors.Is(err, store.ErrGone) || d.cache.closing.Err() != nil {
+		err = nil
+	}
+	return err
 }
 
 // codedHeader is what is stored with the coded body of r.
@@ -312,5 +318,5 @@ func (d *coder) varyOf(before []string) []string {
 			}
 		}
 	}
-	return append(before[:len(before):len(before)], "Accept-Encoding")
+	return append(slices.Clip(before), "Accept-Encoding")
 }

@@ -172,18 +172,23 @@ func (c *Cache) beginWork() bool {
 
 // purged reports whether what a flight that is decided has brought was purged meanwhile.
 func (c *Cache) purged(f *flight) bool {
-	var m *invalid.Marks
-	switch f.outcome {
-	case shared:
-		m = f.content.marks
-	case stored:
-		m = f.response.Marks()
-	}
+	m := f.marks()
 	if m == nil {
 		return false
 	}
 	hard, soft := c.index.State(m)
 	return hard || soft != 0
+}
+
+// marks returns what the index knows what others get of a flight by, nil where that is nothing stored.
+func (f *flight) marks() *invalid.Marks {
+	if f.outcome == shared {
+		return f.content.marks
+	}
+	if f.outcome == stored {
+		return f.response.Marks()
+	}
+	return nil
 }
 
 // PurgeOptions says who may purge with the method PURGE. Without any, nobody may.
