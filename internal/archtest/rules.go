@@ -90,6 +90,13 @@ func House() []Rule {
 		{Path: "backends/sqlite", Ours: []string{"core", "core/codec", "backends/internal/keyscan"}, Others: []string{"modernc.org/sqlite"}},
 		{Path: "backends/*", Ours: []string{"core", "core/codec"}, Others: otel},
 		{Path: "observers/capture", Ours: []string{"bench/trace", "core"}, Others: []string{xxhash}},
+		{Path: "frontends/httpcache/internal/gate", HTTP: true},
+		{Path: "frontends/httpcache/guard", Ours: []string{"frontends/httpcache/internal/gate"}, HTTP: true},
+		{Path: "frontends/httpcache/fasth1", Ours: []string{"frontends/httpcache/internal/gate"}, Others: otel, HTTP: true},
+		{
+			Path: "frontends/httpcache", Files: []string{"fast.go"}, HTTP: true,
+			Ours: []string{"frontends/httpcache/fasth1", "frontends/httpcache/internal/store", "httphook", "rfc9111"},
+		},
 		{Path: "frontends/admin", Ours: []string{"core"}, HTTP: true},
 		{
 			Path: "frontends/files", Ours: []string{"core", "frontends/internal/encode", "rfc9110"}, HTTP: true,

@@ -1,0 +1,195 @@
+package gate
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"time"
+)
+
+// next reads until there is a head for the server, or the rest of the connection is its own. It answers what the Answerer can
+// and refuses what the Judge refuses.
+func (c *Conn) next() error {
+	for {
+		n, ok := c.head()
+		switch {
+		case ok && n <= c.l.opts.MaxHead:
+			if err := c.pass(n); err != nil || c.phase != boundary {
+				return err
+			}
+		case c.w-c.r >= c.l.opts.MaxHead:
+			return c.apply(c.l.opts.Judge.TooLong(c.buf[c.r:c.w]), 0)
+		default:
+			if err := c.fill(); err != nil || c.phase != boundary {
+				return err
+			}
+		}
+	}
+}
+
+// head looks for the end of a head at the beginning of what has been read, and returns its length. Lines end where net/http's
+// do: with LF.
+func (c *Conn) head() (n int, ok bool) {
+	b := c.buf[c.r:c.w]
+	start := 0
+	for c.post && start < min(len(b), 4) && (b[start] == '\r' || b[start] == '\n') {
+		start++
+	}
+	at := max(c.scanned, start)
+	for {
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			c.scanned = at
+			return 0, false
+		}
+		if i == 0 || i == 1 && b[at] == '\r' {
+			return at + i + 1, true
+		}
+		at += i + 1
+	}
+}
+
+// pass decides over a head of n bytes.
+func (c *Conn) pass(n int) error {
+	head := c.buf[c.r : c.r+n]
+	c.scanned, c.begun = 0, time.Time{}
+	if c.l.opts.Answerer != nil && !c.l.stopping.Load() {
+		if ok, err := c.answer(head); ok || err != nil {
+			c.r += n
+			c.post, c.answered = false, true
+			return err
+		}
+	}
+	return c.apply(c.l.opts.Judge.Head(bytes.TrimLeft(head, "\r\n")), n)
+}
+
+// answer has the Answerer answer a request.
+func (c *Conn) answer(head []byte) (bool, error) {
+	if !c.turn.CompareAndSwap(resting, answering) {
+		return false, io.EOF
+	}
+	ok, err := c.l.opts.Answerer.Answer(head, c)
+	if !c.turn.CompareAndSwap(answering, resting) {
+		c.turn.Store(resting)
+		_ = c.leave()
+		return ok, io.EOF
+	}
+	return ok, err
+}
+
+// apply does what the Judge said of a head of n bytes.
+func (c *Conn) apply(v Verdict, n int) error {
+	switch {
+	case v.Status != 0:
+		return c.refuse(v)
+	case v.Body == Opaque:
+		c.phase = given
+	default:
+		c.phase, c.rest, c.body = lending, n, v.Body
+		c.post = bytes.HasPrefix(bytes.TrimLeft(c.buf[c.r:c.r+n], "\r\n"), []byte("POST "))
+	}
+	return nil
+}
+
+// fill reads more of a head.
+func (c *Conn) fill() error {
+	c.makeRoom()
+	if err := c.await(); err != nil {
+		return err
+	}
+	n, err := c.raw.Read(c.buf[c.w:])
+	c.arrived()
+	c.w += n
+	switch {
+	case n > 0:
+		return nil
+	case err == io.EOF && c.w > 0:
+		c.phase = given // half a head is the server's to complain of
+		return nil
+	}
+	return err
+}
+
+// makeRoom makes buf have room for more of the head at its front.
+func (c *Conn) makeRoom() {
+	if c.r > 0 {
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+	}
+	if c.w == len(c.buf) {
+		c.buf = append(c.buf, make([]byte, min(len(c.buf), c.l.opts.MaxHead))...)
+	}
+}
+
+// await sees to it that a wait for a request, or for the rest of a head, ends in time. The server has done so for the first
+// request that it waits for, but does not know of those answered here.
+func (c *Conn) await() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting = c.w == 0; c.waiting && c.l.stopping.Load() {
+		return io.EOF
+	}
+	due := c.patience()
+	if due.Equal(c.readDue) {
+		return nil
+	}
+	c.readDue = due
+	return c.raw.SetReadDeadline(due)
+}
+
+// patience returns until when to read. Moving the limit of an idle connection a little at a time spares a call for each
+// request, at the price of an eighth. The caller holds mu.
+func (c *Conn) patience() time.Time {
+	idle, due := c.l.opts.idle, c.readDue
+	switch {
+	case c.w > 0 && c.l.opts.header > 0:
+		if c.begun.IsZero() {
+			c.begun = time.Now()
+		}
+		return c.begun.Add(c.l.opts.header)
+	case c.w > 0 || !c.answered:
+		return due
+	case idle == 0:
+		return time.Time{}
+	}
+	soon, now := idle+idle/8, time.Now()
+	if due.Before(now.Add(idle)) || due.After(now.Add(soon)) {
+		return now.Add(soon)
+	}
+	return due
+}
+
+// arrived ends a wait, and takes back what nudge did if it came too late.
+func (c *Conn) arrived() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting = false; c.nudged {
+		c.nudged = false
+		_ = c.raw.SetReadDeadline(c.readDue)
+	}
+}
+
+// nudge ends the wait for a request of which nothing has come.
+func (c *Conn) nudge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting {
+		c.nudged = true
+		_ = c.raw.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// state is told by the server how far it is.
+func (c *Conn) state(s http.ConnState) {
+	switch {
+	case s == http.StateHijacked:
+		c.phase = given
+	case c.phase == given:
+	case s == http.StateActive && c.phase == lent && c.body > 0:
+		c.phase = body
+	case s == http.StateActive && c.phase == lent:
+		c.phase = held
+	case s == http.StateIdle && c.phase == held:
+		c.phase = boundary
+	}
+}
