@@ -47,7 +47,8 @@ type Conn struct {
 	scanned  int       // up to here in buf[r:w] there is no end of a head
 	rest     int       // how much of buf[r:] is the head being lent
 	body     int64     // how much of the body is still to come
-	answered bool      // an Answerer has answered a request
+	answered bool      // an Answerer has answered a request, so that the time is ours to watch
+	later    bool      // there has been a request
 	begun    time.Time // when the head that is being read began; zero while none has
 
 	turn atomic.Int32
@@ -223,4 +224,10 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.readDue = t
 	c.woken.Broadcast()
 	return c.raw.SetReadDeadline(t)
+}
+
+// Secure reports whether the connection is one over TLS.
+func (c *Conn) Secure() bool {
+	_, ok := c.raw.(*tls.Conn)
+	return ok
 }

@@ -27,10 +27,17 @@ func (c *Conn) next() error {
 	}
 }
 
+// peeked is how much of a request the server waits for, when it has answered one: with less, a connection has ended between two
+// requests.
+const peeked = 4
+
 // head looks for the end of a head at the beginning of what has been read, and returns its length. Lines end where net/http's
 // do: with LF.
 func (c *Conn) head() (n int, ok bool) {
 	b := c.buf[c.r:c.w]
+	if c.later && len(b) < peeked {
+		return 0, false
+	}
 	start := 0
 	for c.post && start < min(len(b), 4) && (b[start] == '\r' || b[start] == '\n') {
 		start++
@@ -56,7 +63,7 @@ func (c *Conn) pass(n int) error {
 	if c.l.opts.Answerer != nil && !c.l.stopping.Load() {
 		if ok, err := c.answer(head); ok || err != nil {
 			c.r += n
-			c.post, c.answered = false, true
+			c.post, c.answered, c.later = false, true, true
 			return err
 		}
 	}
@@ -103,7 +110,7 @@ func (c *Conn) fill() error {
 	switch {
 	case n > 0:
 		return nil
-	case err == io.EOF && c.w > 0:
+	case err == io.EOF && c.w > 0 && (c.w >= peeked || !c.later):
 		c.phase = given // half a head is the server's to complain of
 		return nil
 	}
@@ -190,6 +197,6 @@ func (c *Conn) state(s http.ConnState) {
 	case s == http.StateActive && c.phase == lent:
 		c.phase = held
 	case s == http.StateIdle && c.phase == held:
-		c.phase = boundary
+		c.phase, c.later = boundary, true
 	}
 }
