@@ -76,6 +76,7 @@ func hear(t testing.TB, br *bufio.Reader) (int, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +108,7 @@ func TestMixed(t *testing.T) {
 					all.WriteString(turn.request)
 				}
 			}
-			go io.WriteString(c, all.String()) //nolint:errcheck // the answers tell
+			go func() { _, _ = io.WriteString(c, all.String()) }()
 		}
 		for range 20 {
 			for _, turn := range turns {

@@ -3,6 +3,7 @@ package guard
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,8 +23,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 			return
 		}
 		if len(r.TransferEncoding) > 0 && r.ProtoMajor == 1 {
-			// RFC 9112 section 6.1: it may have had a Content-Length too, which has been removed without a trace.
-			w.Header().Set("Connection", "close")
+			w = newLast(w)
 		}
 		if r.Body != http.NoBody && r.Body != nil {
 			r = g.withBody(w, r)
@@ -51,10 +51,8 @@ func (g *Guard) check(r *http.Request) (refusal, bool) {
 func (g *Guard) checkTarget(r *http.Request) (refusal, bool) {
 	switch r.Method {
 	case http.MethodTrace, http.MethodConnect:
-		for _, m := range g.opts.Methods {
-			if m == r.Method {
-				return refusal{}, false
-			}
+		if slices.Contains(g.opts.Methods, r.Method) {
+			return refusal{}, false
 		}
 		return refusal{http.StatusMethodNotAllowed, "the method is not allowed"}, true
 	}
@@ -103,6 +101,7 @@ func (g *Guard) checkFields(r *http.Request) (refusal, bool) {
 			}
 		case harmful:
 			delete(r.Header, name)
+		case harmless:
 		}
 	}
 	if n > g.opts.MaxFields {

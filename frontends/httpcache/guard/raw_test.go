@@ -3,9 +3,11 @@ package guard_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -86,13 +88,14 @@ func talk(t *testing.T, addr, raw string) []answer {
 	var answers []answer
 	for br := bufio.NewReader(c); ; method = "GET" {
 		resp, err := http.ReadResponse(br, &http.Request{Method: method})
-		if err == io.ErrUnexpectedEOF || err == io.EOF {
+		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 			return answers
 		}
 		if err != nil {
 			t.Fatalf("after %d answers to %q: %v", len(answers), raw, err)
 		}
 		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -428,5 +431,41 @@ func TestPipeline(t *testing.T) {
 	}
 	if _, err := br.ReadByte(); err != io.EOF {
 		t.Errorf("after the last answer: %v, want the end", err)
+	}
+}
+
+// TestChunkedIsLast: whatever a handler does, and without a gate that has seen the head, what comes behind a chunked request is
+// not served.
+func TestChunkedIsLast(t *testing.T) {
+	handlers := map[string]http.HandlerFunc{
+		"nothing": func(http.ResponseWriter, *http.Request) {},
+		"write":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("x")) },
+		"early": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusEarlyHints)
+			clear(w.Header())
+			w.WriteHeader(http.StatusNoContent)
+		},
+		"flush": func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() },
+	}
+	g, err := guard.New(guard.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, next := range handlers {
+		t.Run(name, func(t *testing.T) {
+			ts := httptest.NewServer(g.Handler(next))
+			defer ts.Close()
+			raw := post("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", "3\r\nabc\r\n0\r\n\r\n")
+			answers := talk(t, ts.Listener.Addr().String(), raw+probe)
+			final := 0
+			for _, a := range answers {
+				if a.StatusCode >= 200 {
+					final++
+				}
+			}
+			if final != 1 || !answers[len(answers)-1].Close {
+				t.Errorf("%d answers, want 1, the last of its connection", final)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -61,7 +62,8 @@ func (l *Listener) accept(ctx context.Context) {
 	for {
 		raw, err := l.Listener.Accept()
 		if err != nil {
-			if ne, ok := err.(net.Error); ok && ne.Temporary() { //nolint:staticcheck // as net/http's server does
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Temporary() { //nolint:staticcheck // as net/http's server does
 				select {
 				case <-time.After(5 * time.Millisecond):
 					continue

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -110,7 +111,7 @@ func (c *Conn) fill() error {
 	switch {
 	case n > 0:
 		return nil
-	case err == io.EOF && c.w > 0 && (c.w >= peeked || !c.later):
+	case errors.Is(err, io.EOF) && c.w > 0 && (c.w >= peeked || !c.later):
 		c.phase = given // half a head is the server's to complain of
 		return nil
 	}

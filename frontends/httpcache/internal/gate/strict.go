@@ -100,10 +100,8 @@ func requestLine(line []byte, f *framing) Verdict {
 
 // word cuts b at its first space.
 func word(b []byte) (word, rest []byte) {
-	if n := bytes.IndexByte(b, ' '); n >= 0 {
-		return b[:n], b[n+1:]
-	}
-	return b, nil
+	word, rest, _ = bytes.Cut(b, []byte{' '})
+	return word, rest
 }
 
 // fields reads the fields up to the empty line.
