@@ -41,6 +41,10 @@ func start(t testing.TB, source fasth1.Source, h http.Handler, o guard.Options, 
 	}
 	s := &server{Server: &http.Server{Handler: g.Handler(h)}, addr: ln.Addr().String(), front: fasth1.New(source), done: make(chan error, 1)}
 	g.Server(s.Server)
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetHTTP2(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
 	s.ln = g.Listen(s.Server, ln, secure, s.front)
 	go func() { s.done <- s.Serve(s.ln) }()
 	t.Cleanup(func() {
@@ -247,6 +251,10 @@ func TestSlowReader(t *testing.T) {
 	})
 	s := start(t, big, endless, guard.Options{Stall: 200 * time.Millisecond, MinRate: 10 << 20}, nil)
 	c, br := dial(t, s.addr)
+	// Else the kernel may take all of it for the client.
+	if err := c.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
 	say(t, c, plainGet("/big"))
 	<-found
 	if err := s.ln.Drain(context.Background()); err != nil { // until it is closed
@@ -358,9 +366,6 @@ func TestHijack(t *testing.T) {
 func TestH2C(t *testing.T) {
 	h := newShelf()
 	s := start(t, h, h, guard.Options{}, nil)
-	s.Protocols = new(http.Protocols)
-	s.Protocols.SetHTTP1(true)
-	s.Protocols.SetUnencryptedHTTP2(true)
 	tr := &http.Transport{Protocols: new(http.Protocols)}
 	tr.Protocols.SetUnencryptedHTTP2(true)
 	defer tr.CloseIdleConnections()
@@ -380,6 +385,9 @@ func TestH2C(t *testing.T) {
 
 // TestAllocations: a hit allocates nothing, with the body in the head's write and beside it.
 func TestAllocations(t *testing.T) {
+	if race {
+		t.Skip("sync.Pool forgets with the race detector")
+	}
 	h := newShelf()
 	s := start(t, h, h, guard.Options{}, nil)
 	for _, target := range []string{"/1k", "/64k", "/1m"} {

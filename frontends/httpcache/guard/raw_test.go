@@ -421,7 +421,9 @@ func TestPipeline(t *testing.T) {
 			t.Fatalf("answer %d: %v", i, err)
 		}
 		var s seen
-		if body, err := io.ReadAll(resp.Body); err != nil {
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
 			t.Fatal(err)
 		} else if method != "HEAD" {
 			if err := json.Unmarshal(body, &s); err != nil || s.Method != method || i == 150 && s.Target != "/probe" {
@@ -467,5 +469,25 @@ func TestChunkedIsLast(t *testing.T) {
 				t.Errorf("%d answers, want 1, the last of its connection", final)
 			}
 		})
+	}
+}
+
+// TestRefusalBesideHTTP2: a server that looks for the preface of HTTP/2 asks a connection twice that has ended. It is refused once.
+func TestRefusalBesideHTTP2(t *testing.T) {
+	g, err := guard.New(guard.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ts := httptest.NewUnstartedServer(g.Handler(http.HandlerFunc(echo)))
+	ts.Config.Protocols = new(http.Protocols)
+	ts.Config.Protocols.SetHTTP1(true)
+	ts.Config.Protocols.SetUnencryptedHTTP2(true)
+	g.Server(ts.Config)
+	ts.Listener = g.Listen(ts.Config, ts.Listener, nil, nil)
+	ts.Start()
+	defer ts.Close()
+	answers := talk(t, ts.Listener.Addr().String(), get("Content-Length: 1\r\nContent-Length: 1\r\n")+probe)
+	if len(answers) != 1 || answers[0].StatusCode != 400 {
+		t.Errorf("answers: %+v", answers)
 	}
 }

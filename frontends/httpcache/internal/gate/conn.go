@@ -20,6 +20,7 @@ const (
 	body                  // it may have c.body more bytes
 	held                  // it has the whole request: nothing more until it has answered
 	given                 // the rest of the connection is the server's
+	ended                 // there is nothing more to come: c.err
 )
 
 // The values of Conn.turn.
@@ -41,6 +42,7 @@ type Conn struct {
 
 	// Of the reader. The server never reads in two goroutines at once, and changes state in between.
 	phase    phase
+	err      error  // once it has ended
 	post     bool   // the last request was a POST, after which the server forgives empty lines
 	buf      []byte // read and not given yet: buf[r:w]
 	r, w     int
@@ -95,8 +97,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	for {
 		switch c.phase {
 		case boundary:
-			if err := c.next(); err != nil {
-				return 0, err
+			if c.err = c.next(); c.err != nil {
+				c.phase = ended // a server that looks for HTTP/2's preface asks twice
 			}
 		case lending:
 			return c.lend(p), nil
@@ -112,6 +114,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 				return c.replay(p), nil
 			}
 			return c.raw.Read(p)
+		case ended:
+			return 0, c.err
 		}
 	}
 }

@@ -78,8 +78,7 @@ func (c *Conn) answer(head []byte) (bool, error) {
 	}
 	ok, err := c.l.opts.Answerer.Answer(head, c)
 	if !c.turn.CompareAndSwap(answering, resting) {
-		c.turn.Store(resting)
-		_ = c.leave()
+		_ = c.leave() // unless somebody has insisted and done so
 		return ok, io.EOF
 	}
 	return ok, err
@@ -192,7 +191,7 @@ func (c *Conn) state(s http.ConnState) {
 	switch {
 	case s == http.StateHijacked:
 		c.phase = given
-	case c.phase == given:
+	case c.phase == given, c.phase == ended:
 	case s == http.StateActive && c.phase == lent && c.body > 0:
 		c.phase = body
 	case s == http.StateActive && c.phase == lent:
