@@ -17,7 +17,7 @@ import (
 )
 
 // Fast returns a source of c's plain hits for a fasth1.Front before the server: fresh responses that are stored in one piece,
-// and that no hook has a say in beyond a pure key. What it finds it answers and counts as the handler would, and it leaves all
+// come in one coding, and that no hook has a say in beyond a pure key. What it finds it answers and counts as the handler would, and it leaves all
 // else to the handler.
 func (c *Cache) Fast() fasth1.Source {
 	f := &fast{c: c, wants: rfc9111.NoRequestDirectives(), seed: maphash.MakeSeed()}
@@ -60,6 +60,9 @@ func (f *fast) Find(r *fasth1.Request, dst []byte) (head, body []byte, ok bool) 
 	body = found.Inline()
 	if hard || soft != 0 || body == nil || r.Unsure() || !plainStatus(found.Status()) || fresh.Reuse(now, &f.wants) != rfc9111.Fresh {
 		return dst, nil, false
+	}
+	if f.c.coder.takes(&content{response: found, size: found.Size()}) {
+		return dst, nil, false // its coding is the client's choice
 	}
 	f.c.counts.requests.Add(1)
 	f.c.counts.hits.Add(1)
@@ -145,7 +148,7 @@ func (f *fast) head(dst []byte, found *store.Response, age, ttl time.Duration) [
 		dst = append(append(dst, "\r\nCache-Status: "...), before...)
 	}
 	dst = append(dst, "\r\nCache-Status: "...)
-	status := rfc9111.CacheStatus{Cache: f.c.options.Name, Hit: true, HasTTL: true, TTL: int64(ttl / time.Second)}
+	status := rfc9111.CacheStatus{Cache: f.c.options.Name, Hit: true, HasTTL: true, TTL: int64(ttl.Round(time.Second) / time.Second)}
 	n := len(dst)
 	dst = dst[:n+len(status.Append(dst[n:n:cap(dst)]))]
 	return append(dst, "\r\n\r\n"...)

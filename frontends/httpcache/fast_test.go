@@ -53,8 +53,8 @@ func dialFast(t testing.TB, s *httptest.Server) (net.Conn, *bufio.Reader) {
 	return c, bufio.NewReader(c)
 }
 
-// ask sends a request and returns its answer in a form that can be compared.
-func ask(t testing.TB, c net.Conn, br *bufio.Reader, raw string) string {
+// tell sends a request and returns its answer in a form that can be compared.
+func tell(t testing.TB, c net.Conn, br *bufio.Reader, raw string) string {
 	t.Helper()
 	if _, err := io.WriteString(c, raw); err != nil {
 		t.Fatal(err)
@@ -77,16 +77,16 @@ func ask(t testing.TB, c net.Conn, br *bufio.Reader, raw string) string {
 // both asks both, after as many requests as it takes for the Front to look a key up, and returns whether it has answered.
 func (p *fastPair) both(t testing.TB, raw string) (answer string, fast bool) {
 	t.Helper()
-	ask(t, p.slow, p.slowReader, raw)
-	ask(t, p.fast, p.fastReader, raw)
+	tell(t, p.slow, p.slowReader, raw)
+	tell(t, p.fast, p.fastReader, raw)
 	before := p.front.Stats().Hits
 	stats := p.cache.Stats()
-	got := ask(t, p.fast, p.fastReader, raw)
+	got := tell(t, p.fast, p.fastReader, raw)
 	fast = p.front.Stats().Hits > before
 	if now := p.cache.Stats(); fast && (now.Requests != stats.Requests+1 || now.Hits != stats.Hits+1) {
 		t.Errorf("%q: counted as %+v after %+v", raw, now, stats)
 	}
-	if want := ask(t, p.slow, p.slowReader, raw); got != want {
+	if want := tell(t, p.slow, p.slowReader, raw); got != want {
 		t.Errorf("%q: answer\n%s\nwant\n%s", raw, got, want)
 	}
 	return got, fast
@@ -165,7 +165,7 @@ func TestFastMisses(t *testing.T) {
 		w.Header().Set("Cache-Control", "no-store")
 	})
 	for range 100 {
-		ask(t, p.fast, p.fastReader, fastRequest("/x", ""))
+		tell(t, p.fast, p.fastReader, fastRequest("/x", ""))
 	}
 	if n := p.origin.requests.Load(); n != 100 {
 		t.Errorf("%d requests of the origin", n)
@@ -186,8 +186,8 @@ func TestFastInvalidation(t *testing.T) {
 		t.Fatalf("fast %v: %s", fast, answer)
 	}
 	body = "two"
-	ask(t, p.fast, p.fastReader, "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
-	if answer := ask(t, p.fast, p.fastReader, fastRequest("/x", "")); !strings.HasSuffix(answer, "two") {
+	tell(t, p.fast, p.fastReader, "PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+	if answer := tell(t, p.fast, p.fastReader, fastRequest("/x", "")); !strings.HasSuffix(answer, "two") {
 		t.Errorf("after the change: %s", answer)
 	}
 }
@@ -204,7 +204,7 @@ func TestFastAllocations(t *testing.T) {
 	})
 	raw := []byte(fastRequest("/x", "Accept-Encoding: gzip, br\r\nUser-Agent: test\r\n"))
 	for range 4 {
-		ask(t, p.fast, p.fastReader, string(raw))
+		tell(t, p.fast, p.fastReader, string(raw))
 	}
 	buf := make([]byte, 64<<10)
 	exchange := func() {
@@ -277,8 +277,8 @@ func BenchmarkFast(b *testing.B) {
 	})
 	raw := []byte(fastRequest("/x", ""))
 	for range 4 {
-		ask(b, p.fast, p.fastReader, string(raw))
-		ask(b, p.slow, p.slowReader, string(raw))
+		tell(b, p.fast, p.fastReader, string(raw))
+		tell(b, p.slow, p.slowReader, string(raw))
 	}
 	buf := make([]byte, 64<<10)
 	for name, c := range map[string]net.Conn{"fast": p.fast, "handler": p.slow} {
