@@ -17,13 +17,14 @@ import (
 // it takes longer than any limit there is for the time without progress.
 func TestSlowBody(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		rate int
-		slow bool
-	}{{"tooSlow", 1000, true}, {"slowEnough", 10, false}} {
+		name  string
+		stall time.Duration
+		rate  int
+		slow  bool
+	}{{"tooSlow", 150 * time.Millisecond, 1000, true}, {"slowEnough", time.Second, 10, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			failed := make(chan error, 1)
-			addr := serve(t, guard.Options{Stall: 150 * time.Millisecond, MinRate: c.rate}, func(_ http.ResponseWriter, r *http.Request) {
+			addr := serve(t, guard.Options{Stall: c.stall, MinRate: c.rate}, func(_ http.ResponseWriter, r *http.Request) {
 				_, err := io.ReadAll(r.Body)
 				failed <- err
 			})
@@ -35,7 +36,7 @@ func TestSlowBody(t *testing.T) {
 			if _, err := io.WriteString(conn, post("Content-Length: 30\r\n", "")); err != nil {
 				t.Fatal(err)
 			}
-			tick := time.NewTicker(20 * time.Millisecond)
+			tick := time.NewTicker(40 * time.Millisecond)
 			defer tick.Stop()
 			for range 30 {
 				<-tick.C
@@ -62,8 +63,8 @@ func TestUnreadBody(t *testing.T) {
 
 // TestFastBody: a slow reader of a body is not the client's fault.
 func TestFastBody(t *testing.T) {
-	addr := serve(t, guard.Options{Stall: 50 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
-		<-time.After(200 * time.Millisecond)
+	addr := serve(t, guard.Options{Stall: 150 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
+		<-time.After(400 * time.Millisecond)
 		echo(w, r)
 	})
 	answers := talk(t, addr, post("Content-Length: 3\r\n", "abc")+probe)
