@@ -62,3 +62,23 @@ func BenchmarkHit(b *testing.B) {
 		h.ServeHTTP(w, r)
 	}
 }
+
+// BenchmarkMiss compares what can't be stored with what passes without a cache.
+func BenchmarkMiss(b *testing.B) {
+	o := newOrigin(b, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = w.Write(make([]byte, 1<<10))
+	})
+	f := o.forwarder()
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = f.Forward(w, r) })
+	for name, h := range map[string]http.Handler{"bare": bare, "cache": newCache(b, httpcache.Options{}).Proxy(f)} {
+		b.Run(name, func(b *testing.B) {
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				r := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://h/a", nil)
+				h.ServeHTTP(&discard{header: http.Header{}}, r)
+			}
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -72,7 +73,7 @@ type answer struct {
 }
 
 func newAnswer(x *exchange, p *plan, cancel context.CancelFunc) *answer {
-	return &answer{x: x, p: p, cancel: cancel, stamp: x.c.index.Stamp(), sent: time.Now(), header: make(http.Header, 16)}
+	return &answer{x: x, p: p, cancel: cancel, stamp: x.c.index.Stamp(), sent: time.Now(), header: make(http.Header)}
 }
 
 // forward asks the origin and sees to it that the client, the waiters and the store get what is theirs.
@@ -368,7 +369,7 @@ func (a *answer) pass() {
 		h["Content-Type"] = nil
 	}
 	x.status.FwdStatus = a.status
-	h["Cache-Status"] = append(h["Cache-Status"][:len(h["Cache-Status"]):len(h["Cache-Status"])], string(x.status.Append(nil)))
+	h["Cache-Status"] = append(slices.Clip(h["Cache-Status"]), x.statusLine())
 	if a.status == http.StatusPartialContent && a.p.span != "" {
 		a.cut = newCutter(x.r, h)
 	}
@@ -401,6 +402,7 @@ func (a *answer) Write(p []byte) (int, error) {
 		return n, err
 	case hijacked:
 		return 0, http.ErrHijacked
+	case undecided, discarding:
 	}
 	return len(p), nil
 }
@@ -417,6 +419,7 @@ func (a *answer) Flush() {
 		}
 	case filling:
 		a.start()
+	case undecided, discarding, hijacked:
 	}
 }
 
@@ -541,6 +544,7 @@ func (a *answer) broken() {
 			<-a.delivered
 		}
 		a.x.unpin()
+	case passing, discarding, hijacked:
 	}
 }
 
@@ -581,6 +585,7 @@ func (a *answer) serve(err error) {
 		default:
 			x.deliverFound()
 		}
+	case undecided, hijacked:
 	}
 }
 

@@ -252,7 +252,7 @@ func TestPanicsComeThrough(t *testing.T) {
 				panic(boom)
 			}))
 			for range 2 { // it is not stored
-				if w := ask(t.Context(), h, method, "http://h/a"); w.panicked != boom {
+				if w := ask(t.Context(), h, method, "http://h/a"); w.panicked != any(boom) {
 					t.Errorf("%s %q: panic = %v, want the handler's", method, written, w.panicked)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 
@@ -149,4 +150,9 @@ func (c *Cache) Close() error {
 		errs = append(errs, c.metrics.Unregister())
 	}
 	return errors.Join(errs...)
+}
+
+// warn logs what went wrong beside a request.
+func (c *Cache) warn(what string, err error) {
+	c.options.Logger.LogAttrs(context.Background(), slog.LevelWarn, what, slog.Any("error", err))
 }

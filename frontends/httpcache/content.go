@@ -2,7 +2,9 @@ package httpcache
 
 import (
 	"context"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -52,9 +54,7 @@ func (ct *content) copyHeader(h http.Header) {
 		ct.copyCoded(h)
 		return
 	}
-	for name, values := range ct.header {
-		h[name] = values
-	}
+	maps.Copy(h, ct.header)
 }
 
 // copyCoded sets in h what is different of a coded body.
@@ -163,12 +163,14 @@ func (ct *content) follow(ctx context.Context, w io.Writer, off, n int64, r *sto
 	}
 	for n < 0 || done < n {
 		b, err := r.Next(ctx)
-		if err == io.EOF && n < 0 {
-			return done, nil
-		} else if err == io.EOF {
-			return done, io.ErrUnexpectedEOF
-		} else if err != nil {
+		switch {
+		case err == nil:
+		case !errors.Is(err, io.EOF):
 			return done, err
+		case n < 0:
+			return done, nil
+		default:
+			return done, io.ErrUnexpectedEOF
 		}
 		if n >= 0 {
 			b = b[:min(int64(len(b)), n-done)]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -251,7 +252,7 @@ func (x *exchange) head(h http.Header, ct *content, status int) {
 	b = x.status.Append(b[n:])
 	e.values[1] = unsafe.String(unsafe.SliceData(b), len(b))
 	if before := ct.Values("Cache-Status"); len(before) > 0 {
-		h["Cache-Status"] = append(before[:len(before):len(before)], e.values[1])
+		h["Cache-Status"] = append(slices.Clip(before), e.values[1])
 	} else {
 		h["Cache-Status"] = e.values[1:]
 	}
@@ -268,3 +269,6 @@ func (x *exchange) head(h http.Header, ct *content, status int) {
 
 // background is for what must not end with a client.
 func (x *exchange) background() context.Context { return context.WithoutCancel(x.r.Context()) }
+
+// statusLine is what Cache-Status says of the exchange.
+func (x *exchange) statusLine() string { return string(x.status.Append(make([]byte, 0, 96))) }

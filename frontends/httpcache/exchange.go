@@ -65,7 +65,7 @@ func (x *exchange) run() {
 	x.route = x.c.routeOf(r)
 	bypass := x.route != nil && x.route.Bypass
 	if x.c.hooks.any {
-		ended := false
+		var ended bool
 		x.see()
 		if ended, bypass = x.hookRequest(bypass); ended {
 			return

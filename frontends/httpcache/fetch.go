@@ -167,6 +167,7 @@ func (x *exchange) await(f *flight) (variant string, ended bool) {
 		x.c.counts.collapsed.Add(1)
 		x.failed(f.err)
 		return "", true
+	case alone:
 	}
 	return "", false
 }
@@ -236,29 +237,38 @@ func (x *exchange) leadWith(ctx context.Context, cancel context.CancelFunc, p *p
 // outgoing returns the request as the origin gets it.
 func (x *exchange) outgoing(ctx context.Context, p *plan) *http.Request {
 	r := x.r.WithContext(ctx)
-	r.Header = make(http.Header, len(x.r.Header)+4)
-	maps.Copy(r.Header, x.r.Header)
-	if !p.keep {
-		for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "Range"} {
-			delete(r.Header, name)
-		}
-		if p.span == "" {
-			delete(r.Header, "If-Range")
-		} else {
-			r.Header["Range"] = []string{p.span}
-		}
-	}
-	switch {
-	case p.part:
-		delete(r.Header, "If-Range")
-		if tag := x.found.ETag(); rfc9110.StrongTag(tag) {
-			r.Header["If-Range"] = []string{tag}
-		}
-	case p.validate:
-		p.validate = rfc9111.SetCondition(r.Header, x.found.Header())
+	if !p.keep && (x.found != nil || p.span != "" || conditional(r.Header)) {
+		r.Header = maps.Clone(r.Header)
+		x.condition(r.Header, p)
 	}
 	x.retarget(r)
 	return r
+}
+
+// conditional reports whether a header has what is for one client.
+func conditional(h http.Header) bool {
+	return len(h["If-None-Match"])+len(h["If-Modified-Since"])+len(h["Range"])+len(h["If-Range"]) > 0
+}
+
+// condition makes of the client's conditions and range in h those of the plan.
+func (x *exchange) condition(h http.Header, p *plan) {
+	for _, name := range [...]string{"If-None-Match", "If-Modified-Since", "Range"} {
+		delete(h, name)
+	}
+	if p.span != "" {
+		h["Range"] = []string{p.span}
+	}
+	if p.span == "" || p.part {
+		delete(h, "If-Range")
+	}
+	switch {
+	case p.part:
+		if tag := x.found.ETag(); rfc9110.StrongTag(tag) {
+			h["If-Range"] = []string{tag}
+		}
+	case p.validate:
+		p.validate = rfc9111.SetCondition(h, x.found.Header())
+	}
 }
 
 // addVia says in h that the message came through here (RFC 9110, section 7.6.3).
@@ -325,7 +335,7 @@ func (x *exchange) fail(status int, detail string) {
 	h["Content-Type"] = []string{"text/plain; charset=utf-8"}
 	h["Content-Length"] = []string{strconv.Itoa(len(text))}
 	h["Cache-Control"] = []string{"no-store"}
-	h["Cache-Status"] = []string{string(x.status.Append(nil))}
+	h["Cache-Status"] = []string{x.statusLine()}
 	x.w.WriteHeader(status)
 	if x.r.Method != http.MethodHead {
 		_, _ = x.w.Write([]byte(text)) // an error is the client's

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/edgecache/edgecache/frontends/httpcache/internal/store"
@@ -19,14 +18,12 @@ import (
 type hooks struct {
 	any                                            bool
 	request, key, lookup, response, admit, deliver []httphook.Hook
-	lengthen                                       []bool   // parallel to response
-	memo                                           *keyMemo // nil unless what all of key do is pure
+	lengthen                                       []bool // parallel to response
 	seed                                           maphash.Seed
 }
 
 func newHooks(all []httphook.Hook) hooks {
 	t := hooks{any: len(all) > 0, seed: maphash.MakeSeed()}
-	pure := true
 	for _, h := range all {
 		s := h.Spec()
 		for phase, list := range map[httphook.Phases]*[]httphook.Hook{
@@ -40,10 +37,6 @@ func newHooks(all []httphook.Hook) hooks {
 		if s.Phases.Has(httphook.OnResponse) {
 			t.lengthen = append(t.lengthen, s.Lengthen)
 		}
-		pure = pure && (s.PureKey || !s.Phases.Has(httphook.OnKey))
-	}
-	if pure && len(t.key) > 0 {
-		t.memo = &keyMemo{m: map[string]keyed{}}
 	}
 	return t
 }
@@ -57,38 +50,6 @@ type calls struct {
 	response httphook.ResponseCall
 	admit    httphook.AdmitCall
 	deliver  httphook.DeliverCall
-}
-
-// keyed is what the hooks have made of a key.
-type keyed struct {
-	target  string
-	forward bool
-	extra   string
-	vary    []httphook.Field
-}
-
-// keyMemo remembers it for a bounded number of targets. It is safe for concurrent use.
-type keyMemo struct {
-	mu sync.RWMutex
-	m  map[string]keyed
-}
-
-const maxKeyMemo = 16 << 10
-
-func (m *keyMemo) get(raw []byte) (keyed, bool) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	k, ok := m.m[string(raw)]
-	return k, ok
-}
-
-func (m *keyMemo) put(raw []byte, k keyed) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.m) >= maxKeyMemo {
-		clear(m.m) // those that are asked for come back at once
-	}
-	m.m[string(raw)] = k
 }
 
 // selecting are the fields of a request by which a variant is selected, some of them as hooks would have them.
@@ -153,7 +114,7 @@ func (x *exchange) answerOf(c *httphook.RequestCall) {
 	}
 	h["Content-Length"] = []string{strconv.Itoa(len(c.Body))}
 	c.Edits.Apply(h)
-	h["Cache-Status"] = []string{string(x.status.Append(nil))}
+	h["Cache-Status"] = []string{x.statusLine()}
 	x.w.WriteHeader(c.Status)
 	if x.r.Method != http.MethodHead && bodied(c.Status) {
 		_, _ = x.w.Write(c.Body) // an error is the client's
@@ -166,41 +127,30 @@ func (x *exchange) refuse(err error) {
 	if x.r.Context().Err() != nil {
 		return
 	}
-	x.c.options.Logger.Warn("hook failed", "error", err)
+	x.c.warn("hook failed", err)
 	x.fail(http.StatusServiceUnavailable, "hook-failed")
 }
 
 // hookKey makes the key as the hooks want it, from x.key as it is without them.
 func (x *exchange) hookKey() error {
-	t := &x.c.hooks
-	k, known := keyed{}, false
-	if t.memo != nil {
-		k, known = t.memo.get(x.key)
-	}
-	if !known {
-		c := &x.calls.key
-		c.Reset(&x.calls.view)
-		for _, h := range t.key {
-			if err := h.Key(x.r.Context(), c); err != nil {
-				return err
-			}
-		}
-		k = keyed{strings.Clone(c.Target), c.Forward, strings.Clone(c.Extra), append([]httphook.Field(nil), c.Vary...)}
-		if t.memo != nil {
-			t.memo.put(x.key, k)
+	c := &x.calls.key
+	c.Reset(&x.calls.view)
+	for _, h := range x.c.hooks.key {
+		if err := h.Key(x.r.Context(), c); err != nil {
+			return err
 		}
 	}
-	if k.target != x.calls.view.Target {
-		x.key = appendKey(x.key[:0], x.calls.view.Scheme, x.calls.view.Host, k.target)
-		if k.forward {
-			x.ask = k.target
+	if c.Target != x.calls.view.Target {
+		x.key = appendKey(x.key[:0], x.calls.view.Scheme, x.calls.view.Host, c.Target)
+		if c.Forward {
+			x.ask = c.Target
 		}
 	}
-	if k.extra != "" {
-		x.key = append(append(x.key, separator), k.extra...)
+	if c.Extra != "" {
+		x.key = append(append(x.key, separator), c.Extra...)
 	}
-	if len(k.vary) > 0 {
-		x.fields = &selecting{x.r.Header, k.vary}
+	if len(c.Vary) > 0 {
+		x.fields = &selecting{x.r.Header, c.Vary}
 	}
 	return nil
 }
@@ -254,7 +204,7 @@ func (x *exchange) hookResponse(r *ruling, status int, h http.Header, size int64
 	for i, hook := range x.c.hooks.response {
 		before := c.Lifetime
 		if err := hook.Response(x.background(), c); err != nil {
-			x.c.options.Logger.Warn("hook failed", "error", err)
+			x.c.warn("hook failed", err)
 			r.store, r.reason = false, "hook-failed"
 			return
 		}
@@ -296,7 +246,7 @@ func (x *exchange) hookAdmit(r *ruling, status int, size int64) {
 	c.KeyHash, c.Status, c.Size, c.TTL = maphash.String(x.c.hooks.seed, x.primary), status, size, r.Freshness.TTL(x.now)
 	for _, h := range x.c.hooks.admit {
 		if err := h.Admit(x.background(), c); err != nil {
-			x.c.options.Logger.Warn("hook failed", "error", err)
+			x.c.warn("hook failed", err)
 			r.store, r.reason = false, "hook-failed"
 			return
 		}

@@ -54,7 +54,7 @@ type Options struct {
 	Private bool
 	// Name is the cache's name in Cache-Status and Via, a token. "" means edgecache.
 	Name string
-	// Targets are the targeted fields (RFC 9213) that are obeyed before Cache-Control, in this order. The first is ours and not
+	// Targets are the targeted fields (RFC 9213) that are obeyed before Cache-Control, in this order. Edgecache-Cache-Control is not
 	// forwarded to clients. nil means Edgecache-Cache-Control and CDN-Cache-Control.
 	Targets []string
 	// Hooks are called inside exchanges, in this order, and Observers told of them afterwards, in batches.

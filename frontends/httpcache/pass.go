@@ -13,7 +13,7 @@ func (x *exchange) tunnel() {
 	x.shared = true
 	x.c.counts.passed.Add(1)
 	x.status.Fwd = rfc9111.FwdBypass
-	x.w.Header()["Cache-Status"] = []string{string(x.status.Append(nil))}
+	x.w.Header()["Cache-Status"] = []string{x.statusLine()}
 	if err := x.origin.Forward(x.w, x.r); err != nil {
 		x.failed(err)
 	}
@@ -34,7 +34,7 @@ func (c *Cache) forget(ctx context.Context, key string) {
 	c.counts.invalidated.Add(1)
 	c.flights.void(key)
 	if _, err := c.store.Delete(ctx, key); err != nil {
-		c.options.Logger.Warn("response could not be invalidated", "error", err)
+		c.warn("response could not be invalidated", err)
 	}
 }
 

@@ -94,6 +94,7 @@ func TestUpgradePasses(t *testing.T) {
 	if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("%v (%v), want 101", res, err)
 	}
+	defer res.Body.Close()
 	_, _ = io.WriteString(c, "hello\n")
 	if line, _ := br.ReadString('\n'); line != "hello\n" {
 		t.Errorf("echo = %q", line)
@@ -220,7 +221,7 @@ func TestRequestsThatAreNotLookedUp(t *testing.T) {
 }
 
 func TestCacheStatusIsAppended(t *testing.T) {
-	o := newOrigin(t, func(w http.ResponseWriter, r *http.Request) {
+	o := newOrigin(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Status", "inner; hit")
 		w.Header().Set("Cache-Control", "max-age=60")
 		w.Header().Set("Age", "20")

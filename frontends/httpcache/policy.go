@@ -121,7 +121,7 @@ func (x *exchange) invalidate(status int, h http.Header) {
 	for _, g := range rfc9111.GroupInvalidations(h) {
 		x.c.counts.invalidated.Add(1)
 		if err := x.c.index.Purge(ctx, invalid.Target{Kind: invalid.Tag, Name: groupTag(target, g)}); err != nil {
-			x.c.options.Logger.Warn("group invalidated on this node alone", "error", err)
+			x.c.warn("group invalidated on this node alone", err)
 		}
 	}
 }

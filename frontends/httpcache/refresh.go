@@ -2,8 +2,11 @@ package httpcache
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/edgecache/edgecache/rfc9111"
@@ -45,11 +48,15 @@ func (c *Cache) endRefresh() {
 func (x *exchange) detached() *exchange {
 	b := &exchange{
 		c: x.c, origin: x.origin, gateway: x.gateway, now: x.now, wants: rfc9111.NoRequestDirectives(), route: x.route,
-		began: x.now, fields: x.fields, ask: x.ask, found: x.found, fresh: x.fresh, shared: true, key: append([]byte(nil), x.primary...),
+		began: x.now, ask: strings.Clone(x.ask), found: x.found, fresh: x.fresh, shared: true, key: append([]byte(nil), x.primary...),
 	}
 	b.primary = unsafe.String(unsafe.SliceData(b.key), len(b.key))
 	b.r = x.r.WithContext(x.background())
 	b.r.Method, b.r.Body, b.r.Header = http.MethodGet, http.NoBody, x.r.Header.Clone()
+	b.fields = b.r.Header
+	if s, ok := x.fields.(*selecting); ok {
+		b.fields = &selecting{b.r.Header, slices.Clone(s.vary)}
+	}
 	if x.c.hooks.any {
 		b.see()
 	}
@@ -64,9 +71,15 @@ func (x *exchange) runRefresh(ctx context.Context, cancel context.CancelFunc, f 
 	defer x.c.endRefresh()
 	defer context.AfterFunc(x.c.closing, cancel)()
 	defer func() {
-		if p := recover(); p != nil && p != http.ErrAbortHandler {
-			x.c.options.Logger.Error("handler panicked in a refresh", slog.Any("panic", p))
+		if p := recover(); p != nil && !aborts(p) {
+			x.c.options.Logger.LogAttrs(ctx, slog.LevelError, "handler panicked in a refresh", slog.Any("panic", p))
 		}
 	}()
 	x.leadWith(ctx, cancel, &plan{validate: true, flight: f})
+}
+
+// aborts reports whether a panic says that an answer broke off, and nothing else (http.ErrAbortHandler).
+func aborts(p any) bool {
+	err, ok := p.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
 }

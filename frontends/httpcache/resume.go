@@ -27,8 +27,8 @@ func (x *exchange) resume(ct *content, w io.Writer, off, n int64) (err error) {
 	defer func() { // it may run beside the handler's goroutine
 		if p := recover(); p != nil {
 			err = io.ErrUnexpectedEOF
-			if p != http.ErrAbortHandler {
-				x.c.options.Logger.Error("handler panicked while an answer was resumed", slog.Any("panic", p))
+			if !aborts(p) {
+				x.c.options.Logger.LogAttrs(x.background(), slog.LevelError, "handler panicked while an answer was resumed", slog.Any("panic", p))
 			}
 		}
 	}()

@@ -3,6 +3,7 @@ package httpcache
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -72,7 +73,7 @@ func (t *searches) learn(key string, h http.Header) {
 	if len(rules) == maxSearchRules {
 		rules = rules[1:]
 	}
-	t.paths[path] = append(rules[:len(rules):len(rules)], &searchRule{value, v, map[string]string{canonical: key}})
+	t.paths[path] = append(slices.Clip(rules), &searchRule{value, v, map[string]string{canonical: key}})
 	t.any.Store(true)
 }
 

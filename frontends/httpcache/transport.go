@@ -74,7 +74,7 @@ func (w *trip) run(h *handler) {
 	defer func() {
 		err := error(nil)
 		if p := recover(); p != nil {
-			if err = io.ErrUnexpectedEOF; p != http.ErrAbortHandler {
+			if err = io.ErrUnexpectedEOF; !aborts(p) {
 				err = fmt.Errorf("httpcache: round tripper panicked: %v", p)
 			}
 		}
@@ -88,7 +88,7 @@ func (w *trip) run(h *handler) {
 		}
 	}()
 	if w.r.Body != nil && (w.r.Method == http.MethodGet || w.r.Method == http.MethodHead) && w.r.ContentLength == 0 {
-		defer w.r.Body.Close()
+		defer func() { _ = w.r.Body.Close() }() // nothing is in it
 	}
 	h.ServeHTTP(w, w.r)
 }
@@ -187,7 +187,7 @@ func (t roundTripped) Forward(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return &tripError{err}
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }() // what failed was seen when it was read
 	h := w.Header()
 	maps.Copy(h, res.Header)
 	if res.ContentLength >= 0 && len(h["Content-Length"]) == 0 && r.Method != http.MethodHead && bodied(res.StatusCode) {

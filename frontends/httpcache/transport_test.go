@@ -57,8 +57,13 @@ func TestTransportOfOtherMethods(t *testing.T) {
 	if string(b) != "data" || res.Header.Get("X-Method") != "POST" || res.Trailer.Get("X-End") != "1" {
 		t.Errorf("%q, %v, trailer %v", b, res.Header, res.Trailer)
 	}
-	if res, err = client.Head(o.URL + "/a"); err != nil || res.Header.Get("X-Method") != "HEAD" {
-		t.Errorf("HEAD: %v (%v)", res, err)
+	head, err := client.Head(o.URL + "/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = head.Body.Close()
+	if head.Header.Get("X-Method") != "HEAD" {
+		t.Errorf("HEAD: %v", head.Header)
 	}
 }
 
@@ -74,7 +79,8 @@ func TestTransportErrors(t *testing.T) {
 	})
 	client := &http.Client{Transport: newCache(t, httpcache.Options{}).Transport(next)}
 	fail = boom
-	if _, err := client.Get(o.URL + "/a"); !errors.Is(err, boom) {
+	if res, err := client.Get(o.URL + "/a"); !errors.Is(err, boom) {
+		_ = res.Body.Close()
 		t.Errorf("error = %v, want the next one's", err)
 	}
 	fail = nil
@@ -109,7 +115,8 @@ func TestTransportOfACancelledRequest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, "http://h/a", nil)
 	go func() { <-asked; cancel() }()
-	if _, err := client.Do(r); !errors.Is(err, context.Canceled) {
+	if res, err := client.Do(r); !errors.Is(err, context.Canceled) {
+		_ = res.Body.Close()
 		t.Errorf("error = %v, want that it was cancelled", err)
 	}
 	<-ended
