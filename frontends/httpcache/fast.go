@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -17,12 +18,15 @@ import (
 )
 
 // Fast returns a source of c's plain hits for a fasth1.Front before the server: fresh responses that are stored in one piece,
-// come in one coding, and that no hook has a say in beyond a pure key. What it finds it answers and counts as the handler would, and it leaves all
-// else to the handler.
+// come in one coding, and that no hook has a say in beyond a pure key. What it finds it answers and counts as the handler would,
+// and it leaves all else to the handler.
 func (c *Cache) Fast() fasth1.Source {
 	f := &fast{c: c, wants: rfc9111.NoRequestDirectives(), seed: maphash.MakeSeed()}
 	h := &c.hooks
-	f.off = len(h.request)+len(h.lookup)+len(h.deliver) > 0 || len(h.key) > 0 && h.memo == nil || c.options.ShowKey
+	f.off = len(h.request)+len(h.lookup)+len(h.deliver) > 0 || c.options.ShowKey
+	for _, k := range h.key {
+		f.off = f.off || !k.Spec().PureKey
+	}
 	for i := range c.options.Routes {
 		f.routed = f.routed || c.options.Routes[i].Bypass
 	}
@@ -36,6 +40,7 @@ type fast struct {
 	off    bool                      // a hook has to see every request
 	routed bool                      // some routes go by the cache
 	seed   maphash.Seed
+	calls  sync.Pool              // of *keyCall
 	known  [1 << 14]atomic.Uint64 // of hashes of keys: each over its last byte, which counts
 }
 
@@ -70,24 +75,47 @@ func (f *fast) Find(r *fasth1.Request, dst []byte) (head, body []byte, ok bool) 
 	return f.head(dst, found, fresh.Age(now), fresh.TTL(now)), body, true
 }
 
-// key makes the key of r in its Scratch, as exchange.makeKey and hookKey do, where that takes no hook's call.
+// key makes the key of r in its Scratch, as exchange.makeKey and hookKey do.
 func (f *fast) key(r *fasth1.Request) bool {
 	scheme := "http"
 	if r.Secure {
 		scheme = "https"
 	}
 	r.Scratch = appendKey(r.Scratch[:0], scheme, r.Host, r.Target)
-	if memo := f.c.hooks.memo; memo != nil {
-		k, ok := memo.get(r.Scratch)
-		if !ok || len(k.vary) > 0 {
-			return false
-		}
-		r.Scratch = appendKey(r.Scratch[:0], scheme, r.Host, k.target)
-		if k.extra != "" {
-			r.Scratch = append(append(r.Scratch, separator), k.extra...)
-		}
+	if len(f.c.hooks.key) > 0 && !f.hookKey(r, scheme) {
+		return false
 	}
 	return len(r.Scratch) <= maxKey
+}
+
+// keyCall is what a key's hooks are called with, reused.
+type keyCall struct {
+	view httphook.Request
+	call httphook.KeyCall
+}
+
+// hookKey makes the key as pure hooks want it. Where they have a say in variants, or fail, the handler has to see the request.
+func (f *fast) hookKey(r *fasth1.Request, scheme string) bool {
+	k, _ := f.calls.Get().(*keyCall)
+	if k == nil {
+		k = new(keyCall)
+	}
+	defer f.calls.Put(k)
+	k.view = httphook.Request{Method: http.MethodGet, Scheme: scheme, Host: strings.ToLower(r.Host), Target: r.Target, Header: r}
+	k.call.Reset(&k.view)
+	for _, h := range f.c.hooks.key {
+		if err := h.Key(context.Background(), &k.call); err != nil {
+			return false
+		}
+	}
+	if len(k.call.Vary) > 0 {
+		return false
+	}
+	r.Scratch = appendKey(r.Scratch[:0], scheme, r.Host, k.call.Target)
+	if k.call.Extra != "" {
+		r.Scratch = append(append(r.Scratch, separator), k.call.Extra...)
+	}
+	return true
 }
 
 // bypassed reports whether a route may have r go by the cache.
