@@ -1,0 +1,151 @@
+package origin
+
+import (
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// rewrite completes the request that goes out: the query as it came, the trailers that are still to come, and what tells the
+// origin who asked. The proxy has removed what is for one hop alone.
+func (f *Forwarder) rewrite(pr *httputil.ProxyRequest) {
+	in, out := pr.In, pr.Out
+	out.URL.RawQuery = in.URL.RawQuery
+	out.Trailer = in.Trailer // filled in when the body has been read
+	h := out.Header
+	for _, name := range untrusted {
+		delete(h, name)
+	}
+	f.setForwarded(h, in)
+	h["Via"] = append(h["Via"], protocol(in)+" "+f.via)
+	if in.Method == http.MethodOptions || in.Method == http.MethodTrace {
+		if given := h.Get(maxForwards); given != "" {
+			h.Set(maxForwards, less(given))
+		}
+	}
+}
+
+// untrusted are fields beside those that the proxy itself drops by which origins let themselves be told another host, path,
+// method or client than the request has. The cache's key has none of them, so nobody's are passed on.
+//
+//nolint:gochecknoglobals // a constant list
+var untrusted = [...]string{
+	"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Server", "X-Forwarded-Ssl", "X-Host",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Host", "X-Original-Url", "X-Real-Ip",
+	"X-Rewrite-Url",
+}
+
+const (
+	forwardedFor   = "X-Forwarded-For"
+	forwardedHost  = "X-Forwarded-Host"
+	forwardedProto = "X-Forwarded-Proto"
+	forwarded      = "Forwarded"
+)
+
+// setForwarded says who asked, for which host and by which protocol, behind what a trusted client says of it.
+func (f *Forwarder) setForwarded(h http.Header, in *http.Request) {
+	client, _, err := net.SplitHostPort(in.RemoteAddr)
+	if err != nil {
+		client = in.RemoteAddr
+	}
+	proto := "http"
+	if in.TLS != nil {
+		proto = "https"
+	}
+	node := element(client, in.Host, proto)
+	h[forwardedHost], h[forwardedProto] = []string{in.Host}, []string{proto}
+	if f.trusts(client) {
+		client, node = join(in.Header[forwardedFor], client), join(in.Header[forwarded], node)
+		keep(h, in.Header, forwardedHost)
+		keep(h, in.Header, forwardedProto)
+	}
+	h[forwardedFor], h[forwarded] = []string{client}, []string{node}
+}
+
+func (f *Forwarder) trusts(client string) bool {
+	if len(f.o.Trusted) == 0 {
+		return false
+	}
+	addr, err := netip.ParseAddr(client)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, p := range f.o.Trusted {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func join(before []string, last string) string {
+	if len(before) == 0 {
+		return last
+	}
+	return strings.Join(before, ", ") + ", " + last
+}
+
+func keep(h, in http.Header, name string) {
+	if given := in[name]; len(given) > 0 {
+		h[name] = given
+	}
+}
+
+// element is an element of the field Forwarded: RFC 7239, 4.
+func element(client, host, proto string) string {
+	if client == "" {
+		client = "unknown"
+	}
+	if strings.Contains(client, ":") {
+		client = "[" + client + "]"
+	}
+	return "for=" + quoted(client) + ";host=" + quoted(host) + ";proto=" + proto
+}
+
+// quoted returns a token as it is, and anything else in quotes.
+func quoted(s string) string {
+	for _, c := range []byte(s) {
+		if c != '.' && c != '-' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return strconv.Quote(s)
+		}
+	}
+	if s == "" {
+		return `""`
+	}
+	return s
+}
+
+// protocol is what Via says of the request's version.
+func protocol(r *http.Request) string {
+	if r.ProtoMajor >= 2 {
+		return strconv.Itoa(r.ProtoMajor)
+	}
+	return strconv.Itoa(r.ProtoMajor) + "." + strconv.Itoa(r.ProtoMinor)
+}
+
+// passed reports whether Via has this process.
+func (f *Forwarder) passed(h http.Header) bool {
+	for _, v := range h["Via"] {
+		if strings.Contains(v, f.via) {
+			return true
+		}
+	}
+	return false
+}
+
+// clean removes from an answer what HTTP/1.1 does not allow but net/http reads: fields with a blank in their names, and the
+// length beside trailers, which HTTP/2 has and with which HTTP/1.1 would have no place for them.
+func clean(res *http.Response) {
+	for name := range res.Header {
+		if strings.IndexByte(name, ' ') >= 0 {
+			delete(res.Header, name)
+		}
+	}
+	if len(res.Trailer) > 0 {
+		delete(res.Header, "Content-Length")
+	}
+}
