@@ -35,6 +35,9 @@ type Run struct {
 	// Redis is the URL of the remote tier, "" for none; Memcached its servers, none for none. At most one is given.
 	Redis     string
 	Memcached []string
+	// Disk is the folder of a tier of files behind the memory tier, "" for none, of DiskSize bytes. "edgecache proxy" sets it.
+	Disk     string
+	DiskSize int64
 	// L1TTL bounds how long the memory tier keeps its copy of a remote entry. 0 is no bound.
 	L1TTL time.Duration
 	// NoCache switches all commands off: reads miss, and nothing is stored.

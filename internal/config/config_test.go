@@ -254,7 +254,10 @@ func TestConfigDocumentIsUpToDate(t *testing.T) {
 	fs.SortFlags = false
 	NewRun().Bind(fs)
 	path := filepath.Join("..", "..", "docs", "CONFIG.md")
-	want := Document(fs)
+	proxy := pflag.NewFlagSet("proxy", pflag.ContinueOnError)
+	proxy.SortFlags = false
+	NewProxy().Bind(proxy)
+	want := Document(fs, proxy)
 	if update() {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

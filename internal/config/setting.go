@@ -125,13 +125,31 @@ func bindSwitch(fs *pflag.FlagSet, name, usage string, to *bool) {
 
 func (t *toggle) Type() string { return "bool" }
 
-// Document returns docs/CONFIG.md: the table of the settings of fs.
-func Document(fs *pflag.FlagSet) string {
+// Document returns docs/CONFIG.md: the settings of "edgecache run", and those that "edgecache proxy" has besides or with
+// another default.
+func Document(run, proxy *pflag.FlagSet) string {
 	var b strings.Builder
 	b.WriteString(documentHead)
+	writeTable(&b, run, func(*pflag.Flag) bool { return true })
+	var shared []string
+	own := func(f *pflag.Flag) bool {
+		same := run.Lookup(f.Name)
+		if same != nil && same.DefValue == f.DefValue {
+			shared = append(shared, "`--"+f.Name+"`")
+			return false
+		}
+		return true
+	}
+	b.WriteString(documentProxy)
+	writeTable(&b, proxy, own)
+	fmt.Fprintf(&b, "\nAs in `edgecache run` are: %s.\n", strings.Join(shared, ", "))
+	return b.String()
+}
+
+func writeTable(b *strings.Builder, fs *pflag.FlagSet, has func(*pflag.Flag) bool) {
 	b.WriteString("| flag | environment | default | what it is |\n| --- | --- | --- | --- |\n")
 	fs.VisitAll(func(f *pflag.Flag) {
-		if _, ours := f.Value.(setting); !ours {
+		if _, ours := f.Value.(setting); !ours || !has(f) {
 			return
 		}
 		kind, usage := pflag.UnquoteUsage(f)
@@ -147,9 +165,8 @@ func Document(fs *pflag.FlagSet) string {
 		for i, c := range cells {
 			cells[i] = strings.ReplaceAll(c, "|", `\|`)
 		}
-		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
 	})
-	return b.String()
 }
 
 const documentHead = "# Configuration\n\n" +
@@ -158,3 +175,6 @@ const documentHead = "# Configuration\n\n" +
 	"The other commands take `--resp` and `--admin`, with the same variables, as the addresses to talk to, and what these ask\n" +
 	"for: `--password` and `--admin-token`. What the admin address answers stands in [ADMIN.md](ADMIN.md). The export of traces\n" +
 	"and metrics follows the standard `OTEL_*` variables: see [METRICS.md](METRICS.md).\n\n"
+
+const documentProxy = "\n## edgecache proxy\n\n" +
+	"What these are for stands in [PROXY.md](PROXY.md).\n\n"
