@@ -90,6 +90,7 @@ func (a *app) root() *cobra.Command {
 		Short: "A programmable cache: every command passes WebAssembly plugins on its way through memory, Redis or memcached",
 		Example: `  edgecache run                                    # memory and the built-in plugins; speaks Redis's protocol
   edgecache run --redis redis://127.0.0.1:6379/0   # memory in front of Redis
+  edgecache proxy --to http://127.0.0.1:3000       # an HTTP cache on port 8080
   edgecache set greeting hello --ttl 1m && edgecache get greeting
   edgecache stats -o json`,
 		SilenceErrors: true, SilenceUsage: true,
@@ -100,7 +101,7 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return config.FlagError(err) })
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(a.out, cmd) })
-	root.AddCommand(a.runCommand(), a.filesCommand(), a.getCommand(), a.setCommand(), a.delCommand(), a.incrCommand(), a.ttlCommand(),
+	root.AddCommand(a.runCommand(), a.proxyCommand(), a.filesCommand(), a.getCommand(), a.setCommand(), a.delCommand(), a.incrCommand(), a.ttlCommand(),
 		a.keysCommand(), a.cacheCommand(), a.purgeCommand(), a.statsCommand(), a.adviseCommand(), a.pluginCommand(), a.simCommand(), a.traceCommand(), a.versionCommand())
 	return root
 }

@@ -46,7 +46,7 @@ func loadPlugins(ctx context.Context, into *set.Set, settings *config.Run) error
 		if err != nil {
 			return err
 		}
-		c, err := into.Load(ctx, set.Request{Source: src, Origin: origin(w)})
+		c, err := into.Load(ctx, set.Request{Source: src, Origin: originOf(w)})
 		if err != nil && w.Path != "" {
 			return fmt.Errorf("%s: %w", w.Path, err)
 		}
@@ -73,8 +73,8 @@ func granted(asked []config.Grant) map[string]plugins.Grants {
 	return all
 }
 
-// origin says where a plugin of the configuration is from.
-func origin(p config.Plugin) set.Origin {
+// originOf says where a plugin of the configuration is from.
+func originOf(p config.Plugin) set.Origin {
 	o := set.Origin{Kind: set.File, Module: p.Path, Config: p.Config, Read: func() (plugins.Source, error) { return readPlugin(p) }}
 	if p.Name != "" {
 		o.Kind, o.Module = set.BuiltIn, p.Name

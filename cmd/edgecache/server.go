@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/edgecache/edgecache/core"
 	"github.com/edgecache/edgecache/frontends/admin"
@@ -101,9 +102,9 @@ func (s *server) ready() error {
 // allPlugins returns the plugins that are loaded now.
 func (s *server) allPlugins() []*plugins.Plugin {
 	if s.plugins == nil {
-		return nil
+		return s.beside
 	}
-	return s.plugins.Plugins()
+	return slices.Concat(s.plugins.Plugins(), s.beside)
 }
 
 // loaded returns the plugins as the admin frontend sees them.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/edgecache/edgecache/backends/file"
 	"github.com/edgecache/edgecache/backends/memcached"
 	"github.com/edgecache/edgecache/backends/memory"
 	"github.com/edgecache/edgecache/backends/redis"
@@ -36,6 +37,7 @@ type server struct {
 	host      *plugins.Host         // nil where nothing is a guest
 	policy    *plugins.PolicyModule // nil where no guest evicts
 	plugins   *set.Set              // nil where there shall be no plugins
+	beside    []*plugins.Plugin     // loaded, and not in plugins: their hooks are not those of commands
 	captures  *captures
 
 	resp      *resp.Server
@@ -127,29 +129,44 @@ func (s *server) wireCache(ctx context.Context) error {
 	}
 	reads.of(s.cache)
 	if err != nil {
-		for _, t := range tiers {
-			err = errors.Join(err, t.Backend.Close())
-		}
+		err = errors.Join(err, closeTiers(tiers))
 	}
 	return err
 }
 
-// openTiers returns the memory tier and, behind it, the remote one if there is one.
+// openTiers returns the memory tier and, behind it, that of files and the remote one if there are any.
 func openTiers(settings *config.Run, policy *memory.Policy, logger *slog.Logger) ([]core.Tier, error) {
 	near, err := memory.New(memory.Options{MaxBytes: settings.MaxMemory, Policy: policy, Logger: logger})
 	if err != nil {
 		return nil, err
 	}
 	tiers := []core.Tier{{Name: "memory", Backend: near}}
+	if settings.Disk != "" {
+		disk, err := file.New(file.Options{Dir: settings.Disk, MaxBytes: settings.DiskSize, Logger: logger})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("--disk (EDGECACHE_DISK): %w", err), near.Close())
+		}
+		tiers = append(tiers, core.Tier{Name: "disk", Backend: disk})
+	}
 	far, err := openRemote(settings)
 	if err != nil {
-		return nil, errors.Join(err, near.Close())
+		return nil, errors.Join(err, closeTiers(tiers))
 	}
 	if far != nil {
-		tiers[0].MaxTTL = settings.L1TTL
+		for i := range tiers {
+			tiers[i].MaxTTL = settings.L1TTL
+		}
 		tiers = append(tiers, *far)
 	}
 	return tiers, nil
+}
+
+func closeTiers(tiers []core.Tier) error {
+	var errs []error
+	for _, t := range tiers {
+		errs = append(errs, t.Backend.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // openPolicy returns what the memory tier evicts by, nil for the default.
@@ -235,13 +252,20 @@ func (s *server) wireRESP(context.Context) (err error) {
 }
 
 func (s *server) wireAdmin(context.Context) error {
-	if s.adminAddr == nil {
-		return nil
+	if s.adminAddr != nil {
+		s.admin = admin.Server(admin.Handler(s.adminOptions()))
 	}
+	return nil
+}
+
+func (s *server) adminOptions() admin.Options {
 	o := admin.Options{
 		Cache: s.cache, Version: version(), Started: s.started, Metrics: s.telemetry.Handler(),
 		Local: true, Stores: s.stores(), Ready: s.ready, Plugins: s.loaded, PProf: s.settings.PProf,
-		Capturer: s.captures, Token: s.settings.AdminToken, Logger: s.logger,
+		Token: s.settings.AdminToken, Logger: s.logger,
+	}
+	if s.captures != nil {
+		o.Capturer = s.captures
 	}
 	if s.plugins != nil {
 		o.Manager = manager{s.plugins}
@@ -255,6 +279,5 @@ func (s *server) wireAdmin(context.Context) error {
 	if s.resp != nil {
 		o.RESP = func() admin.RESP { return admin.RESP(s.resp.Stats()) }
 	}
-	s.admin = admin.Server(admin.Handler(o))
-	return nil
+	return o
 }

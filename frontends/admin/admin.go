@@ -48,6 +48,8 @@ type Options struct {
 	Advise func(ctx context.Context) (any, error)
 	// Files returns the figures of the file frontend, as JSON has them. nil is none.
 	Files func() any
+	// HTTP returns the figures of the HTTP cache, as JSON has them. nil is none.
+	HTTP func() any
 	// PProf serves profiles under /debug/pprof/, which also tell the command line.
 	PProf bool
 }

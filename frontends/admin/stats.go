@@ -26,6 +26,7 @@ type Stats struct {
 	Plugins map[string]json.RawMessage `json:"plugins"`
 	RESP    *RESP                      `json:"resp,omitempty"`
 	Files   any                        `json:"files,omitempty"`
+	HTTP    any                        `json:"http,omitempty"`
 }
 
 // Tier is what one tier has counted. Entries and Bytes are -1 where the store does not tell. Policy
@@ -64,6 +65,9 @@ func (o Options) serveStats(w http.ResponseWriter, _ *http.Request) {
 	}
 	if o.Files != nil {
 		body.Files = o.Files()
+	}
+	if o.HTTP != nil {
+		body.HTTP = o.HTTP()
 	}
 	writeJSON(w, http.StatusOK, body)
 }

@@ -119,6 +119,7 @@ func House() []Rule {
 				"httphook", "rfc9110", "rfc9111",
 			},
 		},
+		{Path: "frontends/httpcache/origin", Ours: []string{"frontends/httpcache"}, HTTP: true},
 		{Path: "frontends/*", Ours: []string{"core"}, Others: otel},
 		// wire.go is the only file that imports everything; those beside it take a share of its work.
 		{Path: "cmd/edgecache", Files: []string{"wire.go"}, Ours: []string{"*"}, HTTP: true},
@@ -178,6 +179,19 @@ func House() []Rule {
 			Ours:   []string{"backends/memory", "core", "frontends/admin", "frontends/files", "internal/config", "internal/telemetry"},
 			Others: []string{"github.com/spf13/cobra"},
 		},
+		{
+			Path: "cmd/edgecache", Files: []string{"proxy.go", "proxy_hooks.go", "proxy_wire.go"}, HTTP: true,
+			Ours: []string{
+				"frontends/admin", "frontends/httpcache", "frontends/httpcache/fasth1", "frontends/httpcache/guard",
+				"frontends/httpcache/origin", "httphook",
+				"internal/config", "plugins", "plugins/http", "plugins/httpwasm",
+			},
+			Others: []string{"github.com/spf13/cobra"},
+		},
+		{
+			Path: "cmd/edgecache", Files: []string{"proxy_tls.go"}, HTTP: true, Ours: []string{"internal/certs", "internal/config"},
+			Others: []string{"golang.org/x/crypto/acme/..."},
+		},
 		{Path: "cmd/edgecache", Files: []string{"metrics.go"}, Ours: []string{"frontends/resp", "plugins"}, Others: otel},
 		{
 			Path: "cmd/edgecache", Ours: []string{"core", "frontends/admin", "internal/config"}, HTTP: true,
@@ -197,6 +211,7 @@ func House() []Rule {
 		{Path: "wasm-examples/ttl/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "internal/archtest"},
 		{Path: "internal/atomicfile"},
+		{Path: "internal/certs"},
 		{Path: "internal/units"},
 		{Path: "internal/config", Ours: []string{"internal/units"}, Others: []string{"github.com/spf13/pflag"}},
 		{Path: "internal/pluginbench", Ours: []string{"backends/memory", "core", "hostabi", "plugins"}},
