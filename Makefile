@@ -19,7 +19,7 @@ LONG     ?= 1 # empty: "make sim-check" leaves out traces that take minutes
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: examples guests compilers run build test check lint fmt race fuzz wasm wasm-check sim-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean
+.PHONY: examples http3 guests compilers run build test check lint fmt race fuzz wasm wasm-check sim-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -35,7 +35,7 @@ test: servers
 	$(MAKE) --no-print-directory sim-check LONG=
 
 ## check: everything else that must hold
-check: lint race fuzz wasm-check guests examples size demo
+check: lint race fuzz wasm-check guests examples http3 size demo
 
 ## race: tests with the race detector, but for some that take long with it and have others beside them
 race: servers
@@ -88,6 +88,10 @@ docs:
 ## examples: test what stands in modules of its own
 examples:
 	cd examples/backend && $(GO) vet ./... && $(GO) test ./...
+
+## http3: test the module that serves HTTP/3
+http3:
+	cd http3 && $(GO) vet ./... && $(GO) test ./...
 
 ## bench: what a command costs, and what it may (BENCHCOUNT=15)
 bench:
