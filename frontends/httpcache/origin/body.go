@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,15 +32,13 @@ type upload struct {
 }
 
 func (x *exchange) upload(body io.ReadCloser) io.ReadCloser {
-	u := &upload{ReadCloser: body, x: x, timer: time.AfterFunc(never, x.stalled)}
+	u := &upload{ReadCloser: body, x: x, timer: time.AfterFunc(never, func() { x.cancel(errStalled) })}
 	u.timer.Stop()
 	return u
 }
 
 // never is a time that no test or process sees.
 const never = 1 << 62
-
-func (x *exchange) stalled() { x.cancel(errStalled) }
 
 func (u *upload) Read(p []byte) (int, error) {
 	if u.ended { // transports look whether there is more, when the server may have closed the body already
@@ -65,17 +64,25 @@ func (u *upload) Close() error {
 	return u.ReadCloser.Close()
 }
 
-// download is an answer's body on its way. During its reads the origin must give something.
+// download is an answer's body on its way. During its reads the origin must give something, or it is closed meanwhile, which
+// bodies of a transport can be.
 type download struct {
 	io.ReadCloser
-	x     *exchange
-	timer *time.Timer
+	x       *exchange
+	timer   *time.Timer
+	stalled atomic.Bool
 }
 
 func (x *exchange) download(body io.ReadCloser) io.ReadCloser {
-	d := &download{ReadCloser: body, x: x, timer: time.AfterFunc(never, x.stalled)}
+	d := &download{ReadCloser: body, x: x}
+	d.timer = time.AfterFunc(never, d.stall)
 	d.timer.Stop()
 	return d
+}
+
+func (d *download) stall() {
+	d.stalled.Store(true)
+	_ = d.ReadCloser.Close() // what is read next fails
 }
 
 func (d *download) Read(p []byte) (int, error) {
@@ -83,6 +90,9 @@ func (d *download) Read(p []byte) (int, error) {
 	n, err := d.ReadCloser.Read(p)
 	d.timer.Stop()
 	if err != nil && err != io.EOF {
+		if d.stalled.Load() {
+			err = errStalled
+		}
 		d.broke(err)
 	}
 	return n, err

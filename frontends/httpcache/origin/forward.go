@@ -26,17 +26,20 @@ import (
 // The target goes on byte by byte: the raw path and the raw query of r.URL. r is not changed, its body is read. r.Context's
 // end ends the request.
 func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request) error {
-	x := &exchange{ResponseWriter: w, f: f, route: f.find(r.Host, r.URL.Path)}
+	x := &exchange{ResponseWriter: w, f: f, host: r.Host, route: f.find(r.Host, r.URL.Path)}
 	if x.answersItself(r) {
 		return nil
 	}
-	ctx, cancel := context.WithCancelCause(r.Context())
-	defer cancel(nil)
-	x.cancel = cancel
+	defer x.leave()
 	x.proxy = f.proxy
 	x.proxy.Transport = x
-	defer x.leave()
-	x.proxy.ServeHTTP(x, r.WithContext(ctx))
+	out := r
+	if r.ContentLength != 0 { // an origin that does not take the body is left by ending the request
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		x.cancel, out = cancel, r.WithContext(ctx)
+	}
+	x.proxy.ServeHTTP(x, out)
 	switch {
 	case x.err != nil && !x.hijacked:
 		return x.failure(r.Context())
@@ -52,11 +55,13 @@ type exchange struct {
 	http.ResponseWriter
 	f      *Forwarder
 	proxy  httputil.ReverseProxy
-	cancel context.CancelCauseFunc
+	cancel context.CancelCauseFunc // nil for a request without a body
 
 	route    *route
 	server   *server // asked last
 	tried    uint64  // a bit for each server of the route
+	host     string  // that the client asked for
+	asked    bool    // some server was
 	unread   atomic.Pointer[requestError]
 	informed bool // an informational answer was passed on
 	hijacked bool
@@ -192,20 +197,25 @@ func (x *exchange) leave() {
 	}
 }
 
-// address returns the request for one server. Each has its own, since a transport may still hold one that failed.
+// address makes the request one for a server. A second one has a copy, since a transport may still hold one that failed.
 func (x *exchange) address(out *http.Request, s *server) *http.Request {
-	q := out.WithContext(out.Context())
-	u := *out.URL
+	if x.asked {
+		u := *out.URL
+		out = out.WithContext(out.Context())
+		out.URL = &u
+	}
+	x.asked = true
+	u := out.URL
 	u.Scheme, u.Host = s.scheme, s.address
-	u.Opaque = opaque(&u)
-	q.URL = &u
+	u.Opaque = opaque(u)
+	out.Host = x.host
 	if s.host != "" {
-		q.Host = s.host
+		out.Host = s.host
 	}
-	if q.Body != nil {
-		q.Body = x.upload(q.Body)
+	if out.Body != nil {
+		out.Body = x.upload(out.Body)
 	}
-	return q
+	return out
 }
 
 // opaque returns what makes URL.RequestURI return the raw path as it came, where it would encode it anew: one with quotes or

@@ -20,7 +20,11 @@ func (f *Forwarder) rewrite(pr *httputil.ProxyRequest) {
 		delete(h, name)
 	}
 	f.setForwarded(h, in)
-	h["Via"] = append(h["Via"], protocol(in)+" "+f.via)
+	if before := h["Via"]; len(before) > 0 || in.ProtoMajor != 1 || in.ProtoMinor != 1 {
+		h["Via"] = append(before, protocol(in)+" "+f.via)
+	} else {
+		h["Via"] = f.usualVia
+	}
 	if in.Method == http.MethodOptions || in.Method == http.MethodTrace {
 		if given := h.Get(maxForwards); given != "" {
 			h.Set(maxForwards, less(given))
@@ -56,13 +60,14 @@ func (f *Forwarder) setForwarded(h http.Header, in *http.Request) {
 		proto = "https"
 	}
 	node := element(client, in.Host, proto)
-	h[forwardedHost], h[forwardedProto] = []string{in.Host}, []string{proto}
+	values := [...]string{in.Host, proto, client, node} // in one piece
+	h[forwardedHost], h[forwardedProto] = values[0:1:1], values[1:2:2]
 	if f.trusts(client) {
-		client, node = join(in.Header[forwardedFor], client), join(in.Header[forwarded], node)
+		values[2], values[3] = join(in.Header[forwardedFor], client), join(in.Header[forwarded], node)
 		keep(h, in.Header, forwardedHost)
 		keep(h, in.Header, forwardedProto)
 	}
-	h[forwardedFor], h[forwarded] = []string{client}, []string{node}
+	h[forwardedFor], h[forwarded] = values[2:3:3], values[3:4:4]
 }
 
 func (f *Forwarder) trusts(client string) bool {

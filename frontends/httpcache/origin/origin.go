@@ -110,21 +110,24 @@ type Active struct {
 
 // Forwarder passes requests on. It is safe for concurrent use.
 type Forwarder struct {
-	o       Options
-	routes  []*route
-	all     []*server
-	proxy   httputil.ReverseProxy // copied for each request
-	via     string                // what Via has of this process
-	plain   *http.Transport       // http and https
-	h2c     *http.Transport
-	stop    context.CancelFunc
-	probing sync.WaitGroup
+	o      Options
+	routes []*route
+	all    []*server
+	proxy  httputil.ReverseProxy // copied for each request
+	via    string                // what Via has of this process
+	// usualVia is the field for a request of HTTP/1.1 that has none yet. It is not changed.
+	usualVia []string
+	plain    *http.Transport // http and https
+	h2c      *http.Transport
+	stop     context.CancelFunc
+	probing  sync.WaitGroup
 }
 
 // New returns a Forwarder, which begins to ask its origins at once if they are to be asked. Close ends that.
 func New(o Options) (*Forwarder, error) {
 	o.setDefaults()
 	f := &Forwarder{o: o, via: o.Name + "-" + suffix()}
+	f.usualVia = []string{"1.1 " + f.via}
 	f.plain, f.h2c = transports(&o)
 	if err := f.addRoutes(); err != nil {
 		return nil, fmt.Errorf("origin: %w", err)
