@@ -82,7 +82,7 @@ func (x *exchange) download(body io.ReadCloser) io.ReadCloser {
 
 func (d *download) stall() {
 	d.stalled.Store(true)
-	_ = d.ReadCloser.Close() // what is read next fails
+	_ = d.Close() // what is read next fails
 }
 
 func (d *download) Read(p []byte) (int, error) {
