@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -67,9 +66,6 @@ func (s *settings) start(ctx context.Context) (*lab, error) {
 			continue
 		}
 		srv, err := p.start(ctx)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // is not built
-		}
 		if err != nil {
 			return l, err
 		}

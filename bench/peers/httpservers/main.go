@@ -55,9 +55,9 @@ func objects() fasthttp.RequestHandler {
 		c.SetContentType("application/octet-stream")
 		switch string(c.Path()) {
 		case "/1k":
-			c.SetBodyRaw(small)
+			c.Response.SetBodyRaw(small)
 		case "/64k":
-			c.SetBodyRaw(large)
+			c.Response.SetBodyRaw(large)
 		default:
 			c.SetStatusCode(fasthttp.StatusNotFound)
 		}
