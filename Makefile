@@ -11,15 +11,18 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
 MAX_SIZE := 33554432 # bytes of the release binary
 FUZZTIME ?= 2s
-ALONE    := TestPolicies|TestAdmissions|TestModels|TestPFOOLBounds|TestReference|TestInclusion|TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork|TestScenarios/.*/go|TestRust|TestKeyRewrite|TestPolicyConformance|TestLiveHitRatio|TestLimitHolds|TestLikeSimulated|TestOverhead|TestFlippedBytes|TestAccuracy
+ALONE    := TestPolicies|TestAdmissions|TestModels|TestPFOOLBounds|TestReference|TestInclusion|TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork|TestScenarios/.*/go|TestRust|TestKeyRewrite|TestPolicyConformance|TestLiveHitRatio|TestLimitHolds|TestLikeSimulated|TestOverhead|TestFlippedBytes|TestAccuracy|TestAllocationsOfAHit
 BENCHCOUNT ?= 15
 LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
 TRACES   ?= $(CURDIR)/../shared/traces # public traces for "make sim-check", which is skipped without
 LONG     ?= 1 # empty: "make sim-check" leaves out traces that take minutes
+DURATION ?= 10m # how long "make torture" takes
+CACHE_TESTS ?= tools/cachetests/node_modules/http-cache-tests # the suite of "make cache-tests": a checkout of the newest works, too
 ARGS     ?= # arguments for "make run"
 
 .DEFAULT_GOAL := build
-.PHONY: examples http3 guests compilers run build test check lint fmt race fuzz wasm wasm-check sim-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean
+.PHONY: examples http3 guests compilers run build test check lint fmt race fuzz wasm wasm-check sim-check size docs bench bench-peers bench-plugins bench-wire demo tools servers bootstrap dist clean \
+	cache-tests cache-tests-peers browser torture behaviour fill bench-http http-peers
 
 ## run: build and run the cache: in memory, with the built-in plugins (ARGS="--redis redis://...")
 run: build
@@ -35,7 +38,7 @@ test: servers
 	$(MAKE) --no-print-directory sim-check LONG=
 
 ## check: everything else that must hold
-check: lint race fuzz wasm-check guests examples http3 size demo
+check: lint race fuzz wasm-check guests examples http3 size demo cache-tests browser
 
 ## race: tests with the race detector, but for some that take long with it and have others beside them
 race: servers
@@ -129,6 +132,47 @@ sim-check:
 ## demo: replay an access log through the cache in front of a private Redis, and check what the plugins report (LOG=file)
 demo: build servers
 	$(GO) run ./bench/demo -log "$(strip $(LOG))"
+
+## cache-tests: the public suite of HTTP caches around the proxy (CACHE_TESTS=checkout: the newest one, after "npm install" there)
+cache-tests: build tools/cachetests/node_modules
+	$(GO) run ./bench/http/conformance -suite "$(strip $(CACHE_TESTS))"
+
+## cache-tests-peers: the same around nginx, Varnish and no cache, too
+cache-tests-peers: build tools/cachetests/node_modules http-peers
+	$(GO) run ./bench/http/conformance -suite "$(strip $(CACHE_TESTS))" -peers -reasons
+
+tools/cachetests/node_modules: tools/cachetests/package.json
+	@tools/install.sh node=nodejs npm=npm
+	cd tools/cachetests && npm install --no-package-lock --no-fund --no-audit --ignore-scripts
+	@touch $@
+
+## browser: a page through the proxy in headless Chromium: cached, validated, ranged, purged
+browser: build
+	@tools/install.sh chromium=chromium
+	cd tools/browser && $(GO) vet ./... && EDGECACHE_REQUIRE_BROWSER=1 $(GO) test -count=1 ./...
+
+## torture: everything at once against the proxy under the race detector, every byte checked (DURATION=10m)
+torture:
+	@tools/install.sh gcc=gcc
+	EDGECACHE_TORTURE=$(strip $(DURATION)) CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 0 -run '^TestEdgecache$$' -v ./bench/http/torture
+
+## behaviour: what proxies do with requests that come together: edgecache, nginx, Varnish
+behaviour: build http-peers
+	$(GO) run ./bench/http/behaviour
+
+## fill: ten times as much as the proxy may keep, an object of 4 GiB among it, and what is resident meanwhile
+fill: build
+	$(GO) run ./bench/http/fill
+
+## bench-http: hits and misses of the proxy beside net/http, nginx, Varnish and others, each on one core
+bench-http: build http-peers
+	@tools/install.sh wrk=wrk taskset=util-linux
+	$(GO) build -o bin/floor ./bench/http/floor
+	cd bench/peers && $(GO) build -o ../../bin/httppeers ./httpservers
+	$(GO) run ./bench/http/throughput $(ARGS) | tee bin/bench-http.txt
+
+http-peers:
+	@tools/install.sh /usr/sbin/nginx=nginx /usr/sbin/varnishd=varnish
 
 ## tools: install everything that the other targets need
 tools: servers .tools/golangci-lint .tools/gofumpt .tools/benchstat

@@ -200,6 +200,7 @@ func House() []Rule {
 		{Path: "rfc9111", HTTP: true},
 		{Path: "bench", Ours: []string{"*"}, Others: []string{"*"}, HTTP: true},
 		{Path: "bench/*", Ours: []string{"*", "internal/testserver"}, Others: []string{"*"}, HTTP: true},
+		{Path: "bench/http/*", Ours: []string{"*"}, HTTP: true},
 		{Path: "wasm-examples"},
 		{Path: "wasm-examples/accesslog/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},
 		{Path: "wasm-examples/compress/go", Ours: []string{"hostabi/sdk/go"}, Guest: true},

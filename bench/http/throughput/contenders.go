@@ -130,7 +130,9 @@ func (s *settings) plans(origin string) []plan {
 	}
 	nginx := func(name string, objects []string, lines ...string) plan {
 		lines = append(lines, "open_file_cache max=1000 inactive=1h;", "open_file_cache_valid 1h;")
-		return plan{name, objects, func(ctx context.Context) (*server.Server, error) { return server.Nginx(ctx, name, origin, core, lines...) }}
+		return plan{name, objects, func(ctx context.Context) (*server.Server, error) {
+			return server.Nginx(ctx, name, origin, core, lines...)
+		}}
 	}
 	plans := []plan{
 		program(bare, "floor", large),

@@ -19,10 +19,10 @@ type measured struct {
 
 // The lines of wrk that count.
 var (
-	rateLine    = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)                    //nolint:gochecknoglobals // constants
+	rateLine    = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)                     //nolint:gochecknoglobals // constants
 	latencyLine = regexp.MustCompile(`(?m)^\s+(50|99)%\s+([\d.]+(?:us|ms|s|m))\s*$`) //nolint:gochecknoglobals // constants
-	countLine   = regexp.MustCompile(`(\d+) requests in`)                           //nolint:gochecknoglobals // constants
-	errorLine   = regexp.MustCompile(`(?m)^\s+(Socket errors|Non-2xx).*$`)          //nolint:gochecknoglobals // constants
+	countLine   = regexp.MustCompile(`(\d+) requests in`)                            //nolint:gochecknoglobals // constants
+	errorLine   = regexp.MustCompile(`(?m)^\s+(Socket errors|Non-2xx).*$`)           //nolint:gochecknoglobals // constants
 )
 
 // turn runs wrk against a contender.

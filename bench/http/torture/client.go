@@ -52,7 +52,7 @@ func (c *client) one(ctx context.Context) {
 	c.run.requests.Add(1)
 	res, err := c.http.Do(a.request)
 	if err != nil {
-		c.refused(ctx, a, err)
+		c.broken(ctx, a, err)
 		return
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -118,22 +118,14 @@ func ranges(size int64) string {
 	}
 }
 
-// refused is for an exchange that ended before the header, which only the client's giving up leads to.
-func (c *client) refused(ctx context.Context, a *asked, err error) {
-	if ctx.Err() != nil {
-		c.run.cancelled.Add(1)
-		return
-	}
-	c.run.fail("%s: no answer: %v", a, err)
-}
-
-// broken counts a body that ended early, which an origin that hangs up and a client that gives up lead to.
+// broken counts an answer that ended early, which an origin that hangs up and a client that gives up lead to. Where that
+// happens before the first byte of a body, the client may not even get the header.
 func (c *client) broken(ctx context.Context, a *asked, err error) {
 	if ctx.Err() != nil {
 		c.run.cancelled.Add(1)
 		return
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
 		c.run.brokenOff.Add(1)
 		return
 	}

@@ -12,15 +12,15 @@ import (
 type kind uint8
 
 const (
-	plain    kind = iota // fresh for a second, then validated
-	swr                  // stale for a while beside a refresh
-	sie                  // stale for a while if the origin fails
-	vary                 // in three flavours
-	private              // made for one user, who is known by a cookie
-	secret               // asked for with Authorization, and not marked as public
-	noStore              // never kept
-	lasting              // fresh for long: only a purge or an unsafe request makes it new
-	kinds                // how many there are
+	plain   kind = iota // fresh for a second, then validated
+	swr                 // stale for a while beside a refresh
+	sie                 // stale for a while if the origin fails
+	vary                // in three flavours
+	private             // made for one user, who is known by a cookie
+	secret              // asked for with Authorization, and not marked as public
+	noStore             // never kept
+	lasting             // fresh for long: only a purge or an unsafe request makes it new
+	kinds               // how many there are
 )
 
 var kindNames = [kinds]string{"plain", "swr", "sie", "vary", "private", "secret", "no-store", "lasting"}
