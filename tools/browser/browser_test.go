@@ -28,7 +28,7 @@ func TestPage(t *testing.T) {
 	defer origin.Close()
 	url, admin := proxy(t, origin.URL)
 	browser := browse(t)
-	first := open(t, browser)
+	first := open(browser, t)
 
 	t.Run("a first visit", func(t *testing.T) {
 		loaded := first.run(t, visit(url))
@@ -37,7 +37,7 @@ func TestPage(t *testing.T) {
 		}
 	})
 	t.Run("another visitor is served from the cache", func(t *testing.T) {
-		loaded := open(t, browser).run(t, visit(url))
+		loaded := open(browser, t).run(t, visit(url))
 		for _, path := range append(assets, "/") {
 			only(t, loaded, path, http.StatusOK, "hit", false)
 			if n, _ := s.seen(path); n != 1 {
@@ -62,7 +62,7 @@ func TestPage(t *testing.T) {
 	})
 	t.Run("seeking asks for ranges", func(t *testing.T) {
 		first.run(t, seek(60)) // what the cache does not have it stores now
-		loaded := open(t, browser).run(t, visit(url), seek(400), seek(60))
+		loaded := open(browser, t).run(t, visit(url), seek(400), seek(60))
 		ranged := 0
 		for _, l := range loaded["/sound.wav"] {
 			if l.status == http.StatusPartialContent && strings.HasPrefix(l.ranged, "bytes ") {
@@ -75,7 +75,7 @@ func TestPage(t *testing.T) {
 	})
 	t.Run("what was purged is new", func(t *testing.T) {
 		s.change()
-		before, after := open(t, browser), open(t, browser)
+		before, after := open(browser, t), open(browser, t)
 		before.run(t, visit(url))
 		if version := before.number(t, "window.version"); version != 1 {
 			t.Fatalf("version %d before the purge, want 1", version)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -69,7 +70,12 @@ func answers(t *testing.T, addr string) {
 
 // purge purges a tag.
 func purge(t *testing.T, admin, tag string) {
-	res, err := http.Post(admin+"/http/purge", "application/json", bytes.NewReader([]byte(`{"tags": "`+tag+`"}`)))
+	req, err := http.NewRequest(http.MethodPost, admin+"/http/purge", strings.NewReader(`{"tags": "`+tag+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Edgecache-Admin", "1")
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

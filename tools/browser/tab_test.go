@@ -45,7 +45,7 @@ func browse(t *testing.T) context.Context {
 }
 
 // open opens a tab as a new user of the browser.
-func open(t *testing.T, browser context.Context) *tab {
+func open(browser context.Context, t *testing.T) *tab {
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	b := &tab{ctx: ctx, loads: map[network.RequestID]*load{}}

@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		rows = append(rows, r)
 	}
-	print(rows)
+	table(rows)
 	return errors.Join(rows[0].keeps(), server.StopAll(caches))
 }
 
@@ -92,7 +92,9 @@ func measure(ctx context.Context, cache *server.Server, o *origin) (*row, error)
 		into *burst
 		path string
 	}{
-		{&r.cold, "/cold/" + cache.Addr}, {&r.first, "/private/" + cache.Addr}, {&r.second, "/private/" + cache.Addr},
+		{&r.cold, "/cold/" + cache.Addr},
+		{&r.first, "/private/" + cache.Addr},
+		{&r.second, "/private/" + cache.Addr},
 		{&r.streamed, "/slow/" + cache.Addr},
 	} {
 		var err error
@@ -103,7 +105,7 @@ func measure(ctx context.Context, cache *server.Server, o *origin) (*row, error)
 	return r, nil
 }
 
-func print(rows []*row) {
+func table(rows []*row) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', tabwriter.Debug)
 	fmt.Fprintln(w, "cache\tcold: fetches\tmedian/max ms\tno-store: fetches\tmedian/max ms\tsecond burst: fetches\tmedian/max ms\t"+
 		"slow body: fetches\theaders: median/max ms")

@@ -90,6 +90,6 @@ func forward(origin *url.URL) http.Handler {
 
 type buffers struct{ pool sync.Pool }
 
-func (b *buffers) Get() []byte { return b.pool.Get().(*[32 << 10]byte)[:] } //nolint:errcheck // of one type
+func (b *buffers) Get() []byte { return b.pool.Get().(*[32 << 10]byte)[:] }
 
 func (b *buffers) Put(p []byte) { b.pool.Put((*[32 << 10]byte)(p)) }

@@ -89,7 +89,7 @@ func (s *settings) compare(ctx context.Context) (err error) {
 				results[object][c.name].add(m)
 			}
 		}
-		print(object, lab.contenders, results[object])
+		table(object, lab.contenders, results[object])
 	}
 	bars(results)
 	return nil

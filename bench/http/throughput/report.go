@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// print tells an object's medians, with the least and the most of requests a second.
-func print(object string, contenders []*contender, of map[string]*series) {
+// table tells an object's medians, with the least and the most of requests a second.
+func table(object string, contenders []*contender, of map[string]*series) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 1, ' ', tabwriter.Debug|tabwriter.AlignRight)
 	fmt.Fprintf(w, "%s\treq/s\tleast\tmost\tp50 ms\tp99 ms\tCPU µs/req\tuser\tsystem\treq/s to net/http\tCPU to net/http\t\n", object)
 	for _, c := range contenders {

@@ -61,23 +61,16 @@ func (c *client) one(ctx context.Context) {
 
 // ask makes a request: of the whole, a range or two of it, on a condition, or of the header alone.
 func (c *client) ask(ctx context.Context, o *object) (*asked, error) {
-	a := &asked{object: o, reader: "all", hard: o.hard.Load(), soft: o.soft.Load(), slow: rand.IntN(50) == 0}
+	a := &asked{object: o, reader: everybody, hard: o.hard.Load(), soft: o.soft.Load(), slow: rand.IntN(50) == 0}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.run.url+o.path(), http.NoBody)
 	if err != nil {
 		return nil, err
 	}
 	a.request = req
 	name := c.names[rand.IntN(len(c.names))]
-	switch o.kind {
-	case vary:
+	if field := o.kind.reader(); field.name != "" {
 		a.reader = name
-		req.Header.Set("X-Flavour", name)
-	case private:
-		a.reader = name
-		req.Header.Set("Cookie", "user="+name)
-	case secret:
-		a.reader = name
-		req.Header.Set("Authorization", "Bearer "+name)
+		req.Header.Set(field.name, field.prefix+name)
 	}
 	a.vary()
 	return a, nil
@@ -125,7 +118,7 @@ func (c *client) broken(ctx context.Context, a *asked, err error) {
 		c.run.cancelled.Add(1)
 		return
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+	if !c.run.calm && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)) {
 		c.run.brokenOff.Add(1)
 		return
 	}
@@ -147,6 +140,9 @@ func (c *client) check(ctx context.Context, a *asked, res *http.Response) {
 		}
 		return
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		if c.run.calm {
+			c.run.fail("%s: status %d though the origin is calm: %s", a, res.StatusCode, res.Header.Get("Cache-Status"))
+		}
 		c.run.failed.Add(1)
 		return
 	default:
@@ -164,12 +160,11 @@ func (c *client) check(ctx context.Context, a *asked, res *http.Response) {
 
 // wrong tells apart what broke off and what is wrong.
 func (c *client) wrong(ctx context.Context, a *asked, res *http.Response, err error) {
-	var bad badBytes
-	if errors.As(err, &bad) {
+	if _, bad := errors.AsType[contentError](err); bad {
 		c.run.fail("%s: %v, %v", a, err, res.Header)
 		return
 	}
-	c.broken(ctx, a, err)
+	c.broken(ctx, a, fmt.Errorf("%w: %s", err, res.Header.Get("Cache-Status")))
 }
 
 // version checks that an answer is for this reader, and no older than what was purged before.
@@ -196,18 +191,18 @@ func (c *client) version(a *asked, res *http.Response) (int64, bool) {
 	if version < a.hard {
 		c.run.fail("%s: version %d is older than %d, which was purged: %s", a, version, a.hard, status)
 	}
-	if version < a.soft && strings.Contains(status, "hit") && !strings.Contains(status, "ttl=-") {
+	if version < a.soft && strings.Contains(status, "hit") && !strings.Contains(status, "detail=") { // which says why it is used though stale
 		c.run.fail("%s: version %d is as fresh though %d was purged softly: %s", a, version, a.soft, status)
 	}
 	return version, true
 }
 
-// badBytes says that a body is not what the origin ever had for its version.
-type badBytes struct{ what string }
+// contentError says that a body is not what the origin ever had for its version.
+type contentError struct{ what string }
 
-func (b badBytes) Error() string { return b.what }
+func (b contentError) Error() string { return b.what }
 
-func wrongBody(format string, args ...any) error { return badBytes{fmt.Sprintf(format, args...)} }
+func wrongBody(format string, args ...any) error { return contentError{fmt.Sprintf(format, args...)} }
 
 // content reads the body and compares it.
 func (c *client) content(a *asked, res *http.Response, version int64) error {

@@ -32,8 +32,18 @@ func TestEdgecache(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	tt := torture.New(torture.Config{Duration: duration, Clients: 24, Objects: 144})
-	s, err := server.Edgecache(t.Context(), "edgecache", build(t), serve(t, tt.Origin()), server.Any, "--max-memory", "24MiB")
+	program := build(t)
+	t.Run("bad origin", func(t *testing.T) {
+		suffer(t, program, torture.Config{Duration: duration * 3 / 4, Clients: 24, Objects: 144})
+	})
+	t.Run("calm origin", func(t *testing.T) {
+		suffer(t, program, torture.Config{Duration: duration / 4, Clients: 24, Objects: 144, Calm: true})
+	})
+}
+
+func suffer(t *testing.T, program string, c torture.Config) {
+	tt := torture.New(c)
+	s, err := server.Edgecache(t.Context(), "edgecache", program, serve(t, tt.Origin()), server.Any, "--max-memory", "24MiB")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +97,7 @@ func purger(s *server.Server) torture.Purge {
 			return err
 		}
 		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Edgecache-Admin", "1")
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			return err

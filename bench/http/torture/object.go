@@ -27,7 +27,7 @@ var kindNames = [kinds]string{"plain", "swr", "sie", "vary", "private", "secret"
 
 func (k kind) String() string { return kindNames[k] }
 
-// header returns the object's Cache-Control.
+// cacheControl is what answers say.
 func (k kind) cacheControl() string {
 	switch k {
 	case swr:
@@ -45,8 +45,22 @@ func (k kind) cacheControl() string {
 	}
 }
 
-// personal reports whether each user gets an answer of his own.
-func (k kind) personal() bool { return k == private || k == secret }
+// field is a field of requests that says whom an answer is for, after a prefix.
+type field struct{ name, prefix string }
+
+// reader is the field that the kind's answers depend on, or one without a name.
+func (k kind) reader() field {
+	switch k {
+	case vary:
+		return field{"X-Flavour", ""}
+	case private:
+		return field{"Cookie", "user="}
+	case secret:
+		return field{"Authorization", "Bearer "}
+	default:
+		return field{}
+	}
+}
 
 // object is a resource of the origin, which changes with every version. Its body follows from its number, the version
 // and the reader, so that every byte of an answer can be checked.

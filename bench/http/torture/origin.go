@@ -11,15 +11,16 @@ import (
 	"time"
 )
 
-// origin serves objects, badly: it stalls, fails, hangs up before the header and in the middle of bodies.
+// origin serves objects, badly unless it is calm: it stalls, fails, hangs up before the header and in the middle of bodies.
 type origin struct {
 	objects map[string]*object // by path
+	calm    bool
 
 	fetches, notModified, stalls, failures, resets atomic.Int64
 }
 
-func newOrigin(all []*object) *origin {
-	o := &origin{objects: map[string]*object{}}
+func newOrigin(all []*object, calm bool) *origin {
+	o := &origin{objects: map[string]*object{}, calm: calm}
 	for _, object := range all {
 		o.objects[object.path()] = object
 	}
@@ -39,7 +40,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	o.fetches.Add(1)
 	version := object.version.Load()
-	switch rand.IntN(60) {
+	switch o.fate(60) {
 	case 0:
 		o.resets.Add(1)
 		panic(http.ErrAbortHandler)
@@ -84,7 +85,7 @@ func (o *origin) answer(w http.ResponseWriter, r *http.Request, object *object, 
 
 // whole lets the standard library answer ranges and conditions, and breaks off some of its answers.
 func (o *origin) whole(w http.ResponseWriter, r *http.Request, content *body) {
-	if rand.IntN(60) == 0 && r.Method == http.MethodGet && r.Header.Get("If-None-Match") == "" && r.Header.Get("Range") == "" {
+	if o.fate(60) == 0 && r.Method == http.MethodGet && r.Header.Get("If-None-Match") == "" && r.Header.Get("Range") == "" {
 		w.Header().Set("Content-Length", fmt.Sprint(content.size))
 		o.breakOff(w, content)
 	}
@@ -93,7 +94,7 @@ func (o *origin) whole(w http.ResponseWriter, r *http.Request, content *body) {
 
 // copy sends a body in pieces of random sizes, without its length, with stalls, and some not to the end.
 func (o *origin) copy(w http.ResponseWriter, r *http.Request, content *body) {
-	if rand.IntN(60) == 0 {
+	if o.fate(60) == 0 {
 		o.breakOff(w, content)
 	}
 	for {
@@ -101,11 +102,19 @@ func (o *origin) copy(w http.ResponseWriter, r *http.Request, content *body) {
 		if err != nil || content.at == content.size {
 			return
 		}
-		if rand.IntN(20) == 0 {
+		if o.fate(20) == 0 {
 			_ = http.NewResponseController(w).Flush() // nobody there is no matter
 			o.stall(r)
 		}
 	}
+}
+
+// fate is a number below n that decides what goes wrong. Of a calm origin it is -1: nothing does.
+func (o *origin) fate(n int) int {
+	if o.calm {
+		return -1
+	}
+	return rand.IntN(n)
 }
 
 // breakOff sends a part of a body and hangs up.
@@ -138,16 +147,14 @@ func (c *counted) WriteHeader(status int) {
 	c.ResponseWriter.WriteHeader(status)
 }
 
+// everybody is the reader of an answer that does not depend on who asks.
+const everybody = "all"
+
 // reader is whom an answer is made for: a flavour, a user, or everybody.
 func (o *object) reader(request http.Header) string {
-	switch o.kind {
-	case vary:
-		return request.Get("X-Flavour")
-	case private:
-		return strings.TrimPrefix(request.Get("Cookie"), "user=")
-	case secret:
-		return strings.TrimPrefix(request.Get("Authorization"), "Bearer ")
-	default:
-		return "all"
+	field := o.kind.reader()
+	if field.name == "" {
+		return everybody
 	}
+	return strings.TrimPrefix(request.Get(field.name), field.prefix)
 }

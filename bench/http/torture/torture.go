@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,8 @@ type Config struct {
 	Clients int
 	// Objects is how many there are. Their sizes are up to 3 MiB.
 	Objects int
+	// Calm is without faults of the origin: no answer may break off then, and none be 502, 503 or 504.
+	Calm bool
 }
 
 // Torture is one that can be run once.
@@ -48,7 +51,7 @@ type Torture struct {
 // New prepares a torture.
 func New(c Config) *Torture {
 	all := objects(c.Objects)
-	return &Torture{config: c, run: &run{objects: all, statuses: map[string]int{}}, origin: newOrigin(all)}
+	return &Torture{config: c, run: &run{objects: all, calm: c.Calm, statuses: map[string]int{}}, origin: newOrigin(all, c.Calm)}
 }
 
 // Origin is what the proxy must have as its origin.
@@ -82,6 +85,7 @@ type run struct {
 	purge   Purge
 	done    <-chan struct{}
 	objects []*object
+	calm    bool
 
 	requests, cancelled, brokenOff, failed, bytes atomic.Int64
 	purges, posts                                 atomic.Int64
@@ -197,13 +201,12 @@ func (r *run) fail(format string, args ...any) {
 
 // count notes how an answer came about.
 func (r *run) count(res *http.Response) {
-	how := strings.Split(res.Header.Get("Cache-Status"), ";")
-	key := fmt.Sprint(res.StatusCode)
-	for _, part := range how[min(1, len(how)):] {
-		if name, _, _ := strings.Cut(strings.TrimSpace(part), "="); name == "hit" || name == "fwd" || name == "collapsed" {
-			key += " " + strings.TrimSpace(part)
-		}
-	}
+	how := strings.Split(res.Header.Get("Cache-Status"), "; ")
+	how = slices.DeleteFunc(how, func(part string) bool {
+		name, _, _ := strings.Cut(part, "=")
+		return name != "hit" && name != "fwd" && name != "collapsed"
+	})
+	key := fmt.Sprint(res.StatusCode, " ", strings.Join(how, " "))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.statuses[key]++
