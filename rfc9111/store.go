@@ -3,6 +3,7 @@ package rfc9111
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -179,11 +180,13 @@ func (j *judge) freshness() Freshness {
 }
 
 // initialAge is the corrected_initial_age of 4.2.3, the careful one. Of several ages the first counts; one that is no number
-// is ignored (5.1).
+// is ignored (5.1), but parameters after a number alone are: as a structured field Age is an Item, which may have them, and
+// too old is the safe mistake.
 func (j *judge) initialAge(date time.Time) time.Duration {
 	apparent := j.x.ResponseTime.Truncate(time.Second).Sub(date)
 	delay := max(0, j.x.ResponseTime.Sub(j.x.RequestTime))
-	age, _ := ParseDelta(trim(firstMember(j.x.Response["Age"])))
+	number, _, _ := strings.Cut(firstMember(j.x.Response["Age"]), ";")
+	age, _ := ParseDelta(trim(number))
 	return min(max(apparent, age+delay, 0), MaxDelta)
 }
 

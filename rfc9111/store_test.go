@@ -236,7 +236,7 @@ func TestInitialAge(t *testing.T) {
 		{"5.1 no number is ignored", exchange("Age: abc"), 0},
 		{"5.1 a negative one is ignored", exchange("Age: -7200"), 0},
 		{"5.1 a fraction is ignored", exchange("Age: 7200.0"), 0},
-		{"5.1 a parameter is ignored with all", exchange("Age: 7200;foo=bar"), 0},
+		{"5.1 parameters alone are ignored", exchange("Age: 7200;foo=bar"), 2 * time.Hour},
 		{"5.1 the first line of two", exchange("Age: 7200", "Age: 0"), 2 * time.Hour},
 		{"5.1 the first of a list", exchange("Age: 0, 7200"), 0},
 		{"1.2.2 the greatest", exchange("Age: 2147483649"), MaxDelta},
