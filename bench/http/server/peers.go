@@ -89,7 +89,7 @@ func user() string {
 // Varnish starts Varnish as it comes in front of origin, with further arguments.
 func Varnish(ctx context.Context, name, origin string, core int, args ...string) (*Server, error) {
 	base := []string{
-		"-j", "none", "-F", "-a", "{addr}", "-b", strings.TrimPrefix(origin, "http://"), "-n", "{dir}/varnish", "-s", "malloc,256m",
+		"-j", "none", "-F", "-a", "{addr}", "-b", strings.TrimPrefix(origin, "http://"), "-n", "{dir}/varnish", "-s", "malloc,1g",
 	}
 	return Start(ctx, Spec{Name: name, Program: sbin("varnishd"), Args: append(base, args...), Core: core})
 }

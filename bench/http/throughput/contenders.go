@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -87,9 +88,12 @@ func (s *settings) wanted(name string) bool {
 	return false
 }
 
+// many is how many objects the paths that end in "*" stand for, in the place of which a number comes.
+const many = 256
+
 // warm asks for each object three times: some caches keep what is asked for again.
 func (c *contender) warm(ctx context.Context) error {
-	for _, object := range slices.Repeat(c.objects, 3) {
+	for _, object := range slices.Repeat(c.paths(), 3) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.server.URL()+object, http.NoBody)
 		if err != nil {
 			return err
@@ -106,6 +110,21 @@ func (c *contender) warm(ctx context.Context) error {
 	return nil
 }
 
+// paths returns those of all objects.
+func (c *contender) paths() (paths []string) {
+	for _, object := range c.objects {
+		stem, several := strings.CutSuffix(object, "*")
+		if !several {
+			paths = append(paths, object)
+			continue
+		}
+		for n := range many {
+			paths = append(paths, fmt.Sprint(stem, n))
+		}
+	}
+	return paths
+}
+
 // plan is how a contender is started.
 type plan struct {
 	name    string
@@ -116,7 +135,7 @@ type plan struct {
 func (s *settings) plans(origin string) []plan {
 	hits := []string{"/1k", "/64k"}
 	large := []string{"/1k", "/64k", "/1m"}
-	all := []string{"/1k", "/64k", "/1m", "/miss/1k"}
+	all := []string{"/1k", "/64k", "/1m", "/1m?*", "/miss/1k"}
 	core := s.serverCore
 	program := func(name, file string, objects []string, args ...string) plan {
 		return plan{name, objects, func(ctx context.Context) (*server.Server, error) {
@@ -137,9 +156,9 @@ func (s *settings) plans(origin string) []plan {
 	plans := []plan{
 		program(bare, "floor", large),
 		program(reverse, "floor", []string{"/miss/1k"}, "-to", origin),
-		edgecache(edge, all),
+		edgecache(edge, all, "--max-memory", "1GiB"),
 		edgecache(edgeFast, hits, "--fast-h1"),
-		edgecache(edgeDisk, []string{"/1m"}, "--disk", "{dir}/disk", "--max-memory", "1MiB"),
+		edgecache(edgeDisk, []string{"/1m?*"}, "--disk", "{dir}/disk", "--max-memory", "64MiB"),
 		nginx(nginxOpen, all, "sendfile on;"),
 		nginx(nginxTuned, hits, "sendfile off;", "output_buffers 2 128k;"),
 		{varnish, all, func(ctx context.Context) (*server.Server, error) { return server.Varnish(ctx, varnish, origin, core) }},

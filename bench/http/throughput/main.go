@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&s.connections, "connections", 64, "wrk's connections")
 	flags.StringVar(&s.guest, "guest", "", "a no-op `plugin` with hooks of HTTP, to measure edgecache with")
 	flags.StringVar(&s.only, "only", "", "the servers whose names contain one of these `words`, by commas")
-	flags.StringVar(&s.objects, "objects", "/1k,/64k,/1m,/miss/1k", "the `paths` to ask for, by commas")
+	flags.StringVar(&s.objects, "objects", "/1k,/64k,/1m,/1m?*,/miss/1k", "the `paths` to ask for, by commas; * stands for 256 numbers by turns")
 	flags.IntVar(&s.serverCore, "server-core", 0, "the servers' processor")
 	flags.IntVar(&s.loadCore, "load-core", 1, "wrk's processor, and the origin's")
 	if err := flags.Parse(args); err != nil {

@@ -72,7 +72,7 @@ func bars(results map[string]map[string]*series) {
 		{"/1k", edgeFast, fasthttp, "req/s", rate, true, 1},
 		{"/1k", edge, gregjones, "req/s", rate, true, 1.7},
 		{"/64k", edge, gregjones, "req/s", rate, true, 1.9},
-		{"/1m", edgeDisk, edge, "CPU", cpu, false, 0.75},
+		{"/1m?*", edgeDisk, edge, "CPU", cpu, false, 0.75},
 		{"/miss/1k", edge, reverse, "CPU", cpu, false, 1.10},
 		{"/miss/1k", edge, nginxOpen, "CPU", cpu, false, 2},
 		{"/miss/1k", edge, varnish, "CPU", cpu, false, 0.7},

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,14 +28,33 @@ var (
 	errorLine   = regexp.MustCompile(`(?m)^\s+(Socket errors|Non-2xx).*$`)           //nolint:gochecknoglobals // constants
 )
 
+// turns is a script for wrk that asks for objects by turns.
+const turns = `local n = 0
+request = function()
+	n = (n + 1) %% %d
+	return wrk.format("GET", "%s" .. n)
+end
+`
+
 // turn runs wrk against a contender.
 func (s *settings) turn(ctx context.Context, c *contender, object string) (measured, error) {
 	user, system, err := c.server.CPU()
 	if err != nil {
 		return measured{}, err
 	}
-	out, err := exec.CommandContext(ctx, "taskset", "-c", strconv.Itoa(s.loadCore), "wrk", "-t1", "-c", strconv.Itoa(s.connections),
-		"-d", fmt.Sprintf("%.0fs", max(1, s.duration.Seconds())), "--latency", c.server.URL()+object).CombinedOutput()
+	args := []string{
+		"-c", strconv.Itoa(s.loadCore), "wrk", "-t1", "-c", strconv.Itoa(s.connections),
+		"-d", fmt.Sprintf("%.0fs", max(1, s.duration.Seconds())), "--latency",
+	}
+	stem, several := strings.CutSuffix(object, "*")
+	if several {
+		script := filepath.Join(c.server.Dir(), "turns.lua")
+		if err := os.WriteFile(script, fmt.Appendf(nil, turns, many, stem), 0o600); err != nil {
+			return measured{}, err
+		}
+		args = append(args, "-s", script)
+	}
+	out, err := exec.CommandContext(ctx, "taskset", append(args, c.server.URL()+stem)...).CombinedOutput()
 	if err != nil {
 		return measured{}, fmt.Errorf("wrk: %w\n%s", err, out)
 	}

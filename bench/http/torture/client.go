@@ -118,7 +118,7 @@ func (c *client) broken(ctx context.Context, a *asked, err error) {
 		c.run.cancelled.Add(1)
 		return
 	}
-	if !c.run.calm && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)) {
+	if !c.run.origin.calm && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)) {
 		c.run.brokenOff.Add(1)
 		return
 	}
@@ -140,7 +140,7 @@ func (c *client) check(ctx context.Context, a *asked, res *http.Response) {
 		}
 		return
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		if c.run.calm {
+		if c.run.origin.calm {
 			c.run.fail("%s: status %d though the origin is calm: %s", a, res.StatusCode, res.Header.Get("Cache-Status"))
 		}
 		c.run.failed.Add(1)

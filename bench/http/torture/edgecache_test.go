@@ -34,16 +34,16 @@ func TestEdgecache(t *testing.T) {
 	}
 	program := build(t)
 	t.Run("bad origin", func(t *testing.T) {
-		suffer(t, program, torture.Config{Duration: duration * 3 / 4, Clients: 24, Objects: 144})
+		suffer(t, program, torture.Config{Duration: duration * 3 / 4, Clients: 24, Objects: 432})
 	})
 	t.Run("calm origin", func(t *testing.T) {
-		suffer(t, program, torture.Config{Duration: duration / 4, Clients: 24, Objects: 144, Calm: true})
+		suffer(t, program, torture.Config{Duration: duration / 4, Clients: 24, Objects: 432, Calm: true})
 	})
 }
 
 func suffer(t *testing.T, program string, c torture.Config) {
 	tt := torture.New(c)
-	s, err := server.Edgecache(t.Context(), "edgecache", program, serve(t, tt.Origin()), server.Any, "--max-memory", "24MiB")
+	s, err := server.Edgecache(t.Context(), "edgecache", program, serve(t, tt.Origin()), server.Any, "--max-memory", "64MiB")
 	if err != nil {
 		t.Fatal(err)
 	}

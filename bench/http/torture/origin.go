@@ -35,7 +35,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPost {
-		w.Header().Set("X-Version", strconv.FormatInt(object.version.Add(1), 10))
+		w.Header().Set("X-Version", strconv.FormatInt(o.next(object), 10))
 		return
 	}
 	o.fetches.Add(1)
@@ -107,6 +107,14 @@ func (o *origin) copy(w http.ResponseWriter, r *http.Request, content *body) {
 			o.stall(r)
 		}
 	}
+}
+
+// next makes a new version of an object and returns it. A calm origin keeps the one that there is.
+func (o *origin) next(object *object) int64 {
+	if o.calm {
+		return object.version.Load()
+	}
+	return object.version.Add(1)
 }
 
 // fate is a number below n that decides what goes wrong. Of a calm origin it is -1: nothing does.

@@ -27,7 +27,7 @@ type Report struct {
 }
 
 func (t *Torture) report() *Report {
-	r, o := t.run, t.origin
+	r, o := t.run, t.run.origin
 	return &Report{
 		Requests: r.requests.Load(), Bytes: r.bytes.Load(), Cancelled: r.cancelled.Load(), BrokenOff: r.brokenOff.Load(),
 		Failed: r.failed.Load(), Purges: r.purges.Load(), Posts: r.posts.Load(), Fetches: o.fetches.Load(),

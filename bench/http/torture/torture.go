@@ -37,7 +37,7 @@ type Config struct {
 	Clients int
 	// Objects is how many there are. Their sizes are up to 3 MiB.
 	Objects int
-	// Calm is without faults of the origin: no answer may break off then, and none be 502, 503 or 504.
+	// Calm is without faults of the origin and without new versions: no answer may break off then, and none be 502, 503 or 504.
 	Calm bool
 }
 
@@ -45,17 +45,16 @@ type Config struct {
 type Torture struct {
 	config Config
 	run    *run
-	origin *origin
 }
 
 // New prepares a torture.
 func New(c Config) *Torture {
 	all := objects(c.Objects)
-	return &Torture{config: c, run: &run{objects: all, calm: c.Calm, statuses: map[string]int{}}, origin: newOrigin(all, c.Calm)}
+	return &Torture{config: c, run: &run{objects: all, origin: newOrigin(all, c.Calm), statuses: map[string]int{}}}
 }
 
 // Origin is what the proxy must have as its origin.
-func (t *Torture) Origin() http.Handler { return t.origin }
+func (t *Torture) Origin() http.Handler { return t.run.origin }
 
 // Run tortures the proxy at url until the time is over or ctx ends, and reports.
 func (t *Torture) Run(ctx context.Context, url string, purge Purge) *Report {
@@ -85,7 +84,7 @@ type run struct {
 	purge   Purge
 	done    <-chan struct{}
 	objects []*object
-	calm    bool
+	origin  *origin
 
 	requests, cancelled, brokenOff, failed, bytes atomic.Int64
 	purges, posts                                 atomic.Int64
@@ -105,7 +104,7 @@ func (r *run) change(ctx context.Context) {
 		case 0:
 			err = r.post(ctx, o)
 		case 1, 2, 3:
-			o.version.Add(1) // nobody is told
+			r.origin.next(o) // nobody is told
 		case 4:
 			err = r.purgeTag(ctx, o.tag(), rand.IntN(2) == 0)
 		case 5:
@@ -125,7 +124,7 @@ func (r *run) change(ctx context.Context) {
 
 // purgeOne makes a new version and purges what there was.
 func (r *run) purgeOne(ctx context.Context, by By, name string, o *object, soft bool) error {
-	version := o.version.Add(1)
+	version := r.origin.next(o)
 	if err := r.purge(ctx, by, name, soft); err != nil {
 		return fmt.Errorf("purge of %s: %w", name, err)
 	}
@@ -139,7 +138,7 @@ func (r *run) purgeTag(ctx context.Context, tag string, soft bool) error {
 	versions := map[*object]int64{}
 	for _, o := range r.objects {
 		if o.tag() == tag {
-			versions[o] = o.version.Add(1)
+			versions[o] = r.origin.next(o)
 		}
 	}
 	if err := r.purge(ctx, Tag, tag, soft); err != nil {
@@ -166,7 +165,10 @@ func (r *run) post(ctx context.Context, o *object) error {
 	if err != nil {
 		return err
 	}
-	version := o.version.Load() + 1 // at least, once it has been answered
+	version := o.version.Load()
+	if !r.origin.calm {
+		version++ // at least, once it has been answered
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("POST %s: %w", o.path(), err)
