@@ -78,25 +78,34 @@ func newAnswer(x *exchange, p *plan, cancel context.CancelFunc) *answer {
 
 // forward asks the origin and sees to it that the client, the waiters and the store get what is theirs.
 func (a *answer) forward(ctx context.Context) {
-	x := a.x
 	defer a.cancel()
-	stop := context.AfterFunc(x.r.Context(), a.clientGone)
-	defer stop()
+	defer context.AfterFunc(a.x.r.Context(), a.clientGone)()
+	a.serve(a.ask(ctx))
+}
+
+// ask has the origin write its answer, and ends that. A panic goes on, unless it says that the answer broke off and the client
+// has got its own from what there was, a 304 say.
+func (a *answer) ask(ctx context.Context) error {
 	ended := false
 	defer func() {
-		if !ended { // a panic, which goes on
-			a.endSpan(errAborted)
-			a.broken()
+		if ended {
+			return
+		}
+		p := recover()
+		a.endSpan(errAborted)
+		a.broken()
+		if p != nil && !(aborts(p) && a.delivered != nil && a.failure == nil) {
+			panic(p)
 		}
 	}()
-	x.c.counts.fetches.Add(1)
-	r := x.outgoing(a.span(ctx), a.p)
+	a.x.c.counts.fetches.Add(1)
+	r := a.x.outgoing(a.span(ctx), a.p)
 	a.asked = r.Header
-	err := x.origin.Forward(a, r)
+	err := a.x.origin.Forward(a, r)
 	a.endSpan(err)
 	a.finish(err)
 	ended = true
-	a.serve(err)
+	return err
 }
 
 // clientGone ends the request to the origin if nobody else wants the answer.
@@ -558,11 +567,10 @@ func (a *answer) serve(err error) {
 	case passing:
 		a.trailers()
 	case filling:
-		var err error
 		if a.seal() {
 			<-a.delivered
 			err = a.failure
-		} else if a.ending == nil {
+		} else if err = a.ending; err == nil {
 			err = x.deliver(a.ended())
 		}
 		if errors.Is(err, store.ErrGone) && a.ending == nil {
@@ -570,7 +578,6 @@ func (a *answer) serve(err error) {
 			return
 		}
 		x.check(err)
-		x.check(a.ending)
 		a.trailers()
 	case discarding:
 		switch {

@@ -269,3 +269,18 @@ func TestRangeNotStoredIsCut(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeMissWithACondition has the client answered before the body, which then nobody reads, has come.
+func TestLargeMissWithACondition(t *testing.T) {
+	body := strings.Repeat("0123456789abcdef", 256<<10) // 4 MiB: more than is fetched for nobody
+	o := newOrigin(t, tagged(body, "max-age=60"))
+	s := serve(t, newCache(t, httpcache.Options{}).Proxy(o.forwarder()))
+	for range 20 {
+		if a := get(t, s, "/a", `If-None-Match: "v1"`); a.StatusCode != 304 {
+			t.Fatalf("status = %d, want 304", a.StatusCode)
+		}
+	}
+	if a := get(t, s, "/a"); a.body != body {
+		t.Errorf("%d bytes, want all", len(a.body))
+	}
+}
