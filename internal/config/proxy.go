@@ -99,7 +99,7 @@ func (p *Proxy) Bind(fs *pflag.FlagSet) {
 	bindList(fs, "to", " ", "an `origin` that requests go to, [host][/path]=url[,weight=n][,host=name]: http://host:port, https:// or h2c://, for all requests or those for a host (*.name is all below one) and below a path. Origins of one route take turns by weight. They are told the client's host, or with host=origin that of the URL, or another; repeatable, separated by blanks in the variable", &p.To, ParseOrigin)
 	bind(fs, "listen", "`host:port` to serve HTTP on, or HTTPS with a certificate", &p.Listen, parseListen, text)
 	bind(fs, "profile", "`profile`: safe, which stores no response that sets a cookie, or rfc, which stores all that RFC 9111 allows to", &p.Profile, parseProfile, text)
-	bind(fs, "max-memory", "most `bytes` of memory that the process takes, of which stored responses have about three quarters", &p.MaxMemory, parseMemory, units.FormatBytes)
+	bind(fs, "max-memory", "most `bytes` of memory that the process takes, of which stored responses have about a half", &p.MaxMemory, parseMemory, units.FormatBytes)
 	run := pflag.NewFlagSet("", pflag.ContinueOnError)
 	p.Run.Bind(run)
 	run.VisitAll(func(f *pflag.Flag) {
@@ -220,8 +220,8 @@ func (o *Origin) set(word string) error {
 }
 
 // MemoryTier returns what of MaxMemory the memory tier has. The rest is for the code, for answers under way and for what the
-// garbage collector has not collected yet.
-func (p *Proxy) MemoryTier() int64 { return (p.MaxMemory - codeMemory) / 4 * 3 }
+// garbage collector has not collected yet, or cannot give back because something else lies beside it.
+func (p *Proxy) MemoryTier() int64 { return (p.MaxMemory - codeMemory) / 8 * 5 }
 
 // codeMemory is what the process takes with nothing stored.
 const codeMemory = 32 << 20
