@@ -40,6 +40,7 @@ func Catalog() []Metric {
 		{"edgecache.tier.policy", Gauge, "1", []string{"tier", "policy", "failed"}, "1 for the eviction policy that a local tier works with, and whether another one failed before."},
 		{"edgecache.tier.decode_errors", Counter, "{entry}", tier, "Damaged entries that were read as misses."},
 		{"edgecache.http.requests", Counter, "{request}", result, "Requests to the HTTP cache, by where the answer came from."},
+		{"edgecache.http.fast", Counter, "{request}", result, "HTTP/1 requests with --fast-h1, by whether they were answered before net/http."},
 		{"edgecache.http.notmodified", Counter, "{request}", nil, "Requests answered with 304 by the HTTP cache."},
 		{"edgecache.http.fetches", Counter, "{request}", result, "Requests to origins, by whether they brought a response."},
 		{"edgecache.http.collapsed", Counter, "{request}", nil, "Requests that another's fetch served."},
