@@ -53,7 +53,7 @@ func TestCacheCommandsOfStores(t *testing.T) {
 		{"cache clear " + file, result{0, "OK\n", ""}},
 		{"cache clear frob://x", result{exitFailed, "", "no store is called frob://"}},
 		{"cache inspect redis://u:secret@127.0.0.1:1", result{exitFailed, "", "does not answer"}},
-		{"cache inspect --admin 127.0.0.1:1", result{exitFailed, "", `is "edgecache run" there?`}},
+		{"cache inspect --admin 127.0.0.1:1", result{exitFailed, "", `is "edgecache run" or "edgecache proxy" there?`}},
 		{"cache frob", result{exitUsage, "", "frob"}},
 	} {
 		got := edgecache(t, map[string]string{"EDGECACHE_DISABLE": "1"}, "", strings.Fields(tt.args)...)

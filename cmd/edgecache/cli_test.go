@@ -167,7 +167,7 @@ func TestFailuresEndWithOne(t *testing.T) {
 		args, want string
 	}{
 		{"get a --resp 127.0.0.1:1", `is "edgecache run" there?`},
-		{"stats --admin 127.0.0.1:1", `is "edgecache run" there?`},
+		{"stats --admin 127.0.0.1:1", `is "edgecache run" or "edgecache proxy" there?`},
 		{"stats --admin " + taken.Addr().String() + " --timeout 50ms", "deadline"},
 		{"run" + off + taken.Addr().String(), "--resp (EDGECACHE_RESP): listen tcp"},
 		{"run" + off + "127.0.0.1:0 --plugin " + write("cut.wasm", "\x00asm\x01\x00"), "plugin"},
