@@ -63,6 +63,7 @@ type remainder struct {
 	header    http.Header
 	tag       string
 	off, left int64
+	skip      int64 // bytes ahead of them, of an origin that does not know ranges
 	headed    bool
 	good      bool // it is what was asked for
 }
@@ -75,8 +76,15 @@ func (m *remainder) WriteHeader(status int) {
 		return
 	}
 	m.headed = true
-	part, ok := rfc9111.PartRange(m.header)
-	m.good = status == http.StatusPartialContent && ok && part.First == m.off && m.header.Get("Etag") == m.tag
+	if m.header.Get("Etag") != m.tag {
+		return
+	}
+	switch part, ok := rfc9111.PartRange(m.header); status {
+	case http.StatusOK:
+		m.good, m.skip = true, m.off
+	case http.StatusPartialContent:
+		m.good = ok && part.First == m.off
+	}
 }
 
 // Write passes p on.
@@ -85,15 +93,19 @@ func (m *remainder) Write(p []byte) (int, error) {
 	if !m.good {
 		return 0, errChanged
 	}
-	if m.left < 0 {
-		return m.w.Write(p)
+	b := p[min(m.skip, int64(len(p))):]
+	m.skip -= int64(len(p) - len(b))
+	if m.left >= 0 {
+		b = b[:min(int64(len(b)), m.left)]
+		m.left -= int64(len(b))
 	}
-	n, err := m.w.Write(p[:min(int64(len(p)), m.left)])
-	m.left -= int64(n)
-	if err == nil {
-		n = len(p)
+	if len(b) == 0 {
+		return len(p), nil
 	}
-	return n, err
+	if _, err := m.w.Write(b); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // Flush sends what there is.

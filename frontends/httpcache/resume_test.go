@@ -38,13 +38,15 @@ func TestSegmentsThatAreGone(t *testing.T) {
 		broken    bool
 		from      int
 		want      string // of Cache-Status
+		whole     bool   // the origin knows no ranges
 	}{
-		{"all there", `"a"`, 100, nil, false, false, 0, "; hit"},
-		{"the first", `"a"`, 0, nil, false, false, 0, "fwd=miss"},
-		{"the third", `"a"`, 2, nil, false, false, 0, "; hit"},
-		{"of a range", `"a"`, 2, []string{"Range: bytes=300000-"}, false, false, 300000, "; hit"},
-		{"without a strong tag", `W/"a"`, 2, nil, false, true, 0, "; hit"},
-		{"which has changed", `"a"`, 2, nil, true, true, 0, "; hit"},
+		{"all there", `"a"`, 100, nil, false, false, 0, "; hit", false},
+		{"the first", `"a"`, 0, nil, false, false, 0, "fwd=miss", false},
+		{"the third", `"a"`, 2, nil, false, false, 0, "; hit", false},
+		{"of a range", `"a"`, 2, []string{"Range: bytes=300000-"}, false, false, 300000, "; hit", false},
+		{"by an origin without ranges", `"a"`, 2, nil, false, false, 0, "; hit", true},
+		{"without a strong tag", `W/"a"`, 2, nil, false, true, 0, "; hit", false},
+		{"which has changed", `"a"`, 2, nil, true, true, 0, "; hit", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,6 +70,9 @@ func TestSegmentsThatAreGone(t *testing.T) {
 			o := newOrigin(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Cache-Control", "max-age=60")
 				w.Header().Set("Etag", tt.tag)
+				if tt.whole {
+					r.Header.Del("Range")
+				}
 				if changed.Load() {
 					w.Header().Set("Etag", `"b"`)
 				}
