@@ -47,6 +47,7 @@ type answer struct {
 	p      *plan
 	cancel context.CancelFunc // ends the request to the origin
 	stamp  invalid.Stamp
+	moment uint64 // of voids
 	sent   time.Time
 	asked  http.Header // of the request to the origin
 	header http.Header // the origin's
@@ -73,7 +74,7 @@ type answer struct {
 }
 
 func newAnswer(x *exchange, p *plan, cancel context.CancelFunc) *answer {
-	return &answer{x: x, p: p, cancel: cancel, stamp: x.c.index.Stamp(), sent: time.Now(), header: make(http.Header)}
+	return &answer{x: x, p: p, cancel: cancel, stamp: x.c.index.Stamp(), moment: x.c.voids.moment(), sent: time.Now(), header: make(http.Header)}
 }
 
 // forward asks the origin and sees to it that the client, the waiters and the store get what is theirs.
@@ -94,7 +95,7 @@ func (a *answer) ask(ctx context.Context) error {
 		p := recover()
 		a.endSpan(errAborted)
 		a.broken()
-		if p != nil && !(aborts(p) && a.delivered != nil && a.failure == nil) {
+		if p != nil && (!aborts(p) || a.delivered == nil || a.failure != nil) {
 			panic(p)
 		}
 	}()
@@ -151,7 +152,11 @@ func (a *answer) decide(now time.Time) {
 	x := a.x
 	x.now = now
 	if !rfc9111.SafeMethod(x.r.Method) {
+		outdated := a.void()
 		x.invalidate(a.status, a.header)
+		if !outdated { // this very answer is not
+			a.moment = x.c.voids.moment()
+		}
 	}
 	a.headed()
 	switch {
@@ -187,7 +192,7 @@ func (a *answer) settle(o outcome) {
 // confirmed freshens what was found (RFC 9111, section 4.3.4).
 func (a *answer) confirmed() {
 	x := a.x
-	if rfc9111.Matches304(x.found.Header(), a.header, true) == rfc9111.MatchNone {
+	if a.void() || rfc9111.Matches304(x.found.Header(), a.header, true) == rfc9111.MatchNone {
 		a.retry = true
 		a.discard(alone)
 		return
@@ -244,6 +249,9 @@ func (a *answer) judge() {
 	}
 	d := a.ruling(x.r.Method, a.header, a.status)
 	x.hookResponse(&d, a.status, a.header, a.length())
+	if d.store && a.void() {
+		d.store, d.reason = false, "invalidated"
+	}
 	if d.store {
 		x.hookAdmit(&d, a.status, a.length())
 	}
@@ -255,7 +263,8 @@ func (a *answer) judge() {
 			return
 		}
 		x.status.Detail = d.reason
-		if x.r.Method == http.MethodGet && a.status < 500 && d.Reason != rfc9111.RequestNoStore && d.Reason != rfc9111.Authorized {
+		if x.r.Method == http.MethodGet && a.status < 500 && d.Reason != rfc9111.RequestNoStore && d.Reason != rfc9111.Authorized &&
+			!a.void() {
 			x.c.uncacheable.add(x.primary, x.now.UnixNano())
 		}
 		a.pass()
@@ -276,6 +285,9 @@ func (a *answer) trim() {
 		a.header["Content-Range"] = []string{rfc9110.Span{Start: part.First, Length: n}.ContentRange(part.Size)}
 	}
 }
+
+// void reports whether the key was made void after the origin was asked: the answer may be from before that.
+func (a *answer) void() bool { return a.x.primary == "" || a.x.c.voids.since(a.x.primary, a.moment) }
 
 // begin begins to store the response.
 func (a *answer) begin(d *ruling) {
@@ -508,6 +520,10 @@ func (a *answer) finish(err error) {
 func (a *answer) commit() {
 	x := a.x
 	r, err := a.fill.Commit()
+	if err == nil && a.void() { // it began while the key was being made void
+		_, _ = x.c.store.Delete(x.background(), x.primary) // what fails here failed for who made it void, too
+		err = store.ErrNotStored
+	}
 	switch {
 	case err == nil && a.content.all():
 		x.c.searches.learn(x.primary, a.content.header)

@@ -30,6 +30,7 @@ type Cache struct {
 	store       *store.Store
 	flights     *flights
 	uncacheable *memory
+	voids       *voids
 	coder       *coder // nil where nothing is compressed
 	hooks       hooks
 	watchers    *watchers // nil for none
@@ -55,7 +56,7 @@ func New(o Options) (*Cache, error) {
 		return nil, err
 	}
 	c := &Cache{
-		options: o, profile: o.profile(), flights: newFlights(o.LockAge, o.MaxWaiters), uncacheable: newMemory(o.UncacheableFor),
+		options: o, profile: o.profile(), flights: newFlights(o.LockAge, o.MaxWaiters), uncacheable: newMemory(o.UncacheableFor), voids: newVoids(),
 		refreshes: make(chan struct{}, o.Refreshers), via: []string{"1.1 " + o.Name},
 	}
 	if o.TracerProvider != nil {

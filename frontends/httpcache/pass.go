@@ -32,6 +32,7 @@ func (c *Cache) forget(ctx context.Context, key string) {
 		return
 	}
 	c.counts.invalidated.Add(1)
+	c.voids.add(key)
 	c.flights.void(key)
 	if _, err := c.store.Delete(ctx, key); err != nil {
 		c.warn("response could not be invalidated", err)
@@ -48,7 +49,7 @@ func (x *exchange) revoke(r rfc9111.Reason) {
 // headed lets a HEAD's answer freshen what is stored for GET, or make it stale (RFC 9111, section 4.3.5).
 func (a *answer) headed() {
 	x := a.x
-	if x.r.Method != http.MethodHead || a.status != http.StatusOK || x.found == nil {
+	if x.r.Method != http.MethodHead || a.status != http.StatusOK || x.found == nil || a.void() {
 		return
 	}
 	h, f := x.found.Header(), x.fresh.StaleSince(x.now)

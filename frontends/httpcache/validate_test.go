@@ -332,9 +332,17 @@ func TestInvalidation(t *testing.T) {
 }
 
 func TestInvalidationReachesFills(t *testing.T) {
+	for name, options := range map[string]httpcache.Options{"together": {}, "alone": {WaitTimeout: -1}} {
+		for _, after := range []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond} { // before the header and after it
+			t.Run(fmt.Sprint(name, after), func(t *testing.T) { invalidateWhileFilling(t, options, after) })
+		}
+	}
+}
+
+func invalidateWhileFilling(t *testing.T, options httpcache.Options, after time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &slow{head: time.Second, body: time.Second, cacheControl: "max-age=60"}
-		h := newCache(t, httpcache.Options{}).Proxy(httpcache.ForwarderFunc(func(w http.ResponseWriter, r *http.Request) error {
+		h := newCache(t, options).Proxy(httpcache.ForwarderFunc(func(w http.ResponseWriter, r *http.Request) error {
 			if r.Method == http.MethodPost {
 				w.WriteHeader(http.StatusNoContent)
 				return nil
@@ -347,7 +355,7 @@ func TestInvalidationReachesFills(t *testing.T) {
 				t.Errorf("%q, want the answer", w.Body)
 			}
 		})
-		time.Sleep(1500 * time.Millisecond)
+		time.Sleep(after)
 		ask(t.Context(), h, http.MethodPost, "http://h/a")
 		if w := ask(t.Context(), h, http.MethodGet, "http://h/a"); w.Body.String() != "answer 2" {
 			t.Errorf("%q, want another one than that from before", w.Body)
