@@ -242,8 +242,8 @@ type extras struct {
 func (x *exchange) head(h http.Header, ct *content, status int) {
 	e := new(extras)
 	b := e.bytes[:0]
-	if x.status.Hit || x.status.Collapsed || ct.fill == nil || ct.fresh.InitialAge > 0 {
-		b = strconv.AppendInt(b, int64(ct.fresh.Age(x.now)/time.Second), 10)
+	if age := ct.fresh.Age(x.now); x.status.Hit || x.status.Collapsed || age >= time.Second { // not what has just come
+		b = strconv.AppendInt(b, int64(age/time.Second), 10)
 		e.values[0] = unsafe.String(unsafe.SliceData(b), len(b)) // the bytes do not change any more
 		h["Age"] = e.values[:1:1]
 	}
