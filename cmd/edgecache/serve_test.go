@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -332,12 +334,7 @@ func TestMetricsAreThoseOfTheCatalog(t *testing.T) {
 	if strings.Contains(page, "secretkey") {
 		t.Error("the page tells a key")
 	}
-	want := make(map[string][]string)
-	for _, m := range telemetry.Catalog() {
-		labels := slices.Clone(m.Labels)
-		slices.Sort(labels)
-		want[m.PrometheusName()] = labels
-	}
+	want := inCatalog(func(name string) bool { return !strings.HasPrefix(name, "edgecache_http_") })
 	delete(want, "edgecache_plugin_failures_total") // there is none until a guest fails
 	for _, name := range []string{"kv_entries", "kv_size_bytes", "counter_total", "gauge", "histogram_count_total", "histogram_sum_total"} {
 		delete(want, "edgecache_plugin_"+name) // for guests that keep something with the host: see TestGuestMetrics
@@ -351,6 +348,33 @@ func TestMetricsAreThoseOfTheCatalog(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics and their labels, -catalogue +page:\n%s", diff)
 	}
+}
+
+// TestHTTPMetricsAreThoseOfTheCatalog does so for what the proxy has beside them.
+func TestHTTPMetricsAreThoseOfTheCatalog(t *testing.T) {
+	origin := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(origin.Close)
+	p := startProxy(t, origin.URL, "--fast-h1")
+	ofHTTP := func(name string) bool { return strings.HasPrefix(name, "edgecache_http_") }
+	_, page := p.get(t, "/metrics")
+	got := metricsOf(page)
+	maps.DeleteFunc(got, func(name string, _ []string) bool { return !ofHTTP(name) })
+	if diff := cmp.Diff(inCatalog(ofHTTP), got); diff != "" {
+		t.Errorf("metrics and their labels, -catalogue +page:\n%s", diff)
+	}
+}
+
+// inCatalog returns the metrics of the catalogue whose names on the page are wanted, with their labels, sorted.
+func inCatalog(wanted func(name string) bool) map[string][]string {
+	all := make(map[string][]string)
+	for _, m := range telemetry.Catalog() {
+		if name := m.PrometheusName(); wanted(name) {
+			labels := slices.Clone(m.Labels)
+			slices.Sort(labels)
+			all[name] = labels
+		}
+	}
+	return all
 }
 
 // metricsOf returns our metrics on a page with the names of their labels, sorted.
