@@ -114,9 +114,9 @@ func eventually(t *testing.T, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !cond(); {
+	for deadline := time.Now().Add(30 * time.Second); !cond(); {
 		if time.Now().After(deadline) {
-			t.Fatal("it has not happened in 10 s")
+			t.Fatal("it has not happened in 30 s")
 		}
 		<-tick.C
 	}
