@@ -36,7 +36,8 @@ type pair struct {
 }
 
 // Persist writes the entries in the reverse of the order in which the policy would evict them, or in none if it does not
-// tell that. It holds the policy up while it lists them, not while it writes.
+// tell that. It holds the policy up while it lists them, not while it writes. An entry may be left out while the write that
+// its key came with is under way.
 func (b *Backend) Persist(ctx context.Context, w io.Writer) (n int64, err error) {
 	pairs, err := b.hottestFirst()
 	if err != nil {

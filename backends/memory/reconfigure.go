@@ -156,28 +156,32 @@ func (b *Backend) resize(old *opened, o Options) {
 	b.open.Store(&h)
 }
 
-// move takes all entries over that are still in the old store.
+// move takes all entries over that are still in the old store. What its policy was not yet told of comes after those whose
+// order it knows: a key of which the first write is not through may be changed by others already.
 func (h *opened) move(old *opened) {
 	var keys []string
-	list := func(key string, _ *core.Entry) bool {
+	old.ranked(func(key string, _ *core.Entry) bool {
 		keys = append(keys, key)
 		return true
-	}
-	if !old.ranked(list) {
-		for key := range old.keys() {
-			list(key, nil)
-		}
-	}
+	})
 	if h.lastFirst() {
 		slices.Reverse(keys)
 	}
 	for _, key := range keys {
-		h.compute(key, func(now *core.Entry) (*core.Entry, verdict) {
-			e := take(old.store, key)
-			if now != nil || e == nil || h.tooLarge(key, e) {
-				return now, keep
-			}
-			return e, write
-		})
+		h.fetch(old, key)
 	}
+	for key := range old.keys() {
+		h.fetch(old, key)
+	}
+}
+
+// fetch takes the entry of a key over, if it is still in the old store.
+func (h *opened) fetch(old *opened, key string) {
+	h.compute(key, func(now *core.Entry) (*core.Entry, verdict) {
+		e := take(old.store, key)
+		if now != nil || e == nil || h.tooLarge(key, e) {
+			return now, keep
+		}
+		return e, write
+	})
 }

@@ -87,6 +87,55 @@ func TestReconfigureErrors(t *testing.T) {
 	}
 }
 
+// listing calls listed once its policy has told its order.
+type listing struct {
+	store
+	listed func()
+}
+
+func (s *listing) ranked(list func(key string, e *core.Entry) bool) bool {
+	ok := s.store.ranked(list)
+	s.listed()
+	return ok
+}
+
+// TestReconfigureWhileWritten has a key come that the policy does not know of when it tells its order: its first write began
+// before Reconfigure and is through only after that.
+func TestReconfigureWhileWritten(t *testing.T) {
+	for _, tt := range []struct{ from, to string }{{Default, "lru"}, {"lru", Default}, {"lifo", "s3fifo"}, {"s3fifo", "lru"}} {
+		t.Run(tt.from+" to "+tt.to, func(t *testing.T) {
+			b := open(t, Options{Policy: native(t, tt.from)})
+			_ = b.Set(t.Context(), "other", &core.Entry{Value: []byte("v")})
+			begun, listed, through := make(chan struct{}), make(chan struct{}), make(chan error)
+			h := *b.open.Load()
+			h.store = &listing{h.store, func() {
+				close(listed)
+				if err := <-through; err != nil {
+					t.Errorf("Update = %v", err)
+				}
+			}}
+			b.open.Store(&h)
+			go func() {
+				_, err := b.Update(t.Context(), "new", func(*core.Entry) (*core.Entry, error) {
+					close(begun)
+					<-listed
+					return &core.Entry{Value: []byte("w")}, nil
+				})
+				through <- err
+			}()
+			<-begun
+			if err := b.Reconfigure(Options{Policy: native(t, tt.to)}); err != nil {
+				t.Fatal(err)
+			}
+			for key, want := range map[string]string{"other": "v", "new": "w"} {
+				if e, err := b.Get(t.Context(), key); err != nil || string(e.Value) != want {
+					t.Errorf("Get of %s = %v, %v, want %s", key, e, err, want)
+				}
+			}
+		})
+	}
+}
+
 // TestReconfigureUnderTraffic counts while policies and sizes change: no increment is lost or done twice, no delete undone,
 // and nothing that stays is missed.
 func TestReconfigureUnderTraffic(t *testing.T) {

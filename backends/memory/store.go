@@ -11,7 +11,7 @@ import (
 type store interface {
 	editor
 	sweeper
-	// keys are all, in no order. What comes or goes meanwhile may be there or not.
+	// keys are all, in no order. What comes or goes meanwhile may be there or not. It waits for a compute that is under way.
 	keys() iter.Seq[string]
 	clear()
 	figures() figures
@@ -22,7 +22,8 @@ type store interface {
 // sweeper is what a store does with many entries at once.
 type sweeper interface {
 	// ranked calls list for the entries in the order in which they would be evicted, until it returns false, and reports
-	// whether the policy knows that order. Eviction waits: list must be quick and must not call the store.
+	// whether the policy knows that order. Eviction waits: list must be quick and must not call the store. A key is left out as
+	// long as the write that it came with is not through, though others may find it and change it.
 	ranked(list func(key string, e *core.Entry) bool) (ok bool)
 	// lastFirst reports whether of entries that come and are not asked for the last is evicted first.
 	lastFirst() bool
