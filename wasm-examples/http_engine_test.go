@@ -2,7 +2,7 @@ package examples
 
 import (
 	"fmt"
-	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,31 +47,24 @@ func newEngine(t *testing.T, header http.Header, hooks ...httphook.Hook) *engine
 	e := new(engine)
 	e.Handler = c.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e.asked.Add(1)
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		fmt.Fprintf(w, "%s %s", r.URL.RequestURI(), r.Header.Get("X-Variant"))
 	}))
 	return e
 }
 
 // get asks for a target and returns the answer, its body, and whether the origin was asked.
-func (e *engine) get(t *testing.T, target string, fields ...string) (answer *http.Response, body string, asked bool) {
+func (e *engine) get(t *testing.T, target string, fields ...string) (answer *httptest.ResponseRecorder, body string, asked bool) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	for _, f := range fields {
 		name, value, _ := strings.Cut(f, ": ")
 		r.Header.Add(name, value)
 	}
-	w := httptest.NewRecorder()
+	answer = httptest.NewRecorder()
 	before := e.asked.Load()
-	e.ServeHTTP(w, r)
-	answer = w.Result()
-	b, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer, string(b), e.asked.Load() != before
+	e.ServeHTTP(answer, r)
+	return answer, answer.Body.String(), e.asked.Load() != before
 }
 
 var fresh = http.Header{"Cache-Control": {"max-age=60"}, "Content-Type": {"text/html"}}
@@ -96,11 +89,11 @@ func TestABTestInTheCache(t *testing.T) {
 		}
 	}
 	answer, body, _ := e.get(t, "/")
-	if got := answer.Header.Get("Set-Cookie"); !strings.HasPrefix(got, "ab="+body[2:]+";") {
+	if got := answer.Header().Get("Set-Cookie"); !strings.HasPrefix(got, "ab="+body[2:]+";") {
 		t.Errorf("a new client gets %q with the cookie %q", body, got)
 	}
-	if answer, _, asked := e.get(t, "/", "Cookie: ab=a"); answer.Header.Get("Set-Cookie") != "" || asked {
-		t.Errorf("the cookie was kept: %v", answer.Header)
+	if answer, _, asked := e.get(t, "/", "Cookie: ab=a"); answer.Header().Get("Set-Cookie") != "" || asked {
+		t.Errorf("the cookie was kept: %v", answer.Header())
 	}
 }
 
@@ -127,10 +120,10 @@ func TestBotDenyInTheCache(t *testing.T) {
 	e := newEngine(t, fresh, loadHTTP(t, httpHost(t), "botdeny", "as", ""))
 	e.get(t, "/")
 	answer, body, asked := e.get(t, "/", "User-Agent: GPTBot/1.0")
-	if answer.StatusCode != 403 || body != "Robots are not served here.\n" || asked || answer.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
-		t.Errorf("a robot gets %d %q %v, the origin was asked: %v", answer.StatusCode, body, answer.Header, asked)
+	if answer.Code != 403 || body != "Robots are not served here.\n" || asked || answer.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("a robot gets %d %q %v, the origin was asked: %v", answer.Code, body, answer.Header(), asked)
 	}
-	if answer, _, asked := e.get(t, "/", "User-Agent: Firefox"); answer.StatusCode != 200 || asked {
-		t.Errorf("others get %d, the origin was asked: %v", answer.StatusCode, asked)
+	if answer, _, asked := e.get(t, "/", "User-Agent: Firefox"); answer.Code != 200 || asked {
+		t.Errorf("others get %d, the origin was asked: %v", answer.Code, asked)
 	}
 }
