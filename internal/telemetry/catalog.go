@@ -48,7 +48,6 @@ func Catalog() []Metric {
 		{"edgecache.http.responses", Counter, "{response}", result, "Responses that were to be stored, by what came of it."},
 		{"edgecache.http.invalidated", Counter, "{key}", nil, "Keys made void by unsafe methods."},
 		{"edgecache.http.filling", Gauge, "{response}", nil, "Responses that are being stored."},
-		{"edgecache.http.fast", Counter, "{request}", result, "HTTP/1 requests by whether they were answered before net/http."},
 		{"edgecache.http.waiting", Gauge, "{request}", nil, "Requests that wait for another's header."},
 		{"edgecache.plugin.calls", Counter, "{call}", plugin, "Calls of a guest."},
 		{"edgecache.plugin.time", Counter, "s", plugin, "Time spent in a guest, estimated from a sample of the calls."},
