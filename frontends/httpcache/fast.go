@@ -59,7 +59,7 @@ func (f *fast) Find(r *fasth1.Request, dst []byte) (head, body []byte, ok bool) 
 		f.missed(hash)
 		return dst, nil, false
 	}
-	now := time.Now()
+	now := r.Now
 	fresh := found.Freshness()
 	hard, soft := f.c.index.State(found.Marks())
 	body = found.Inline()

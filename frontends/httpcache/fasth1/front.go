@@ -63,7 +63,7 @@ func (f *Front) Answer(head []byte, c *gate.Conn) (bool, error) {
 		f.passed.Add(1)
 		return false, nil
 	}
-	r.Secure, r.drop = c.Secure(), f.drop
+	r.Secure, r.Now, r.drop = c.Secure(), c.Now(), f.drop
 	answer, body, ok := f.source.Find(r, w.head[:0])
 	if !ok || r.unsure {
 		f.passed.Add(1)

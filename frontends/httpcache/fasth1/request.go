@@ -2,6 +2,7 @@ package fasth1
 
 import (
 	"bytes"
+	"time"
 	"unsafe"
 
 	"github.com/edgecache/edgecache/frontends/httpcache/internal/gate"
@@ -20,6 +21,8 @@ type Request struct {
 	Target string
 	// Secure is true over TLS.
 	Secure bool
+	// Now is when it was read.
+	Now time.Time
 	// Scratch is for a Source to use, and to use again for another request.
 	Scratch []byte
 

@@ -37,8 +37,9 @@ const bufferSize = 4 << 10
 // Conn is a connection through a gate. The server and an Answerer use it; its methods are safe for what net/http does: one
 // reader, one writer, and Close and the deadlines from anywhere.
 type Conn struct {
-	l   *Listener
-	raw net.Conn
+	l    *Listener
+	raw  net.Conn
+	sock *socket // raw, or nil if it is none
 
 	// Of the reader. The server never reads in two goroutines at once, and changes state in between.
 	phase    phase
@@ -49,21 +50,24 @@ type Conn struct {
 	scanned  int       // up to here in buf[r:w] there is no end of a head
 	rest     int       // how much of buf[r:] is the head being lent
 	body     int64     // how much of the body is still to come
-	answered bool      // an Answerer has answered a request, so that the time is ours to watch
+	answered bool      // an Answerer has answered the last request, so that the time is ours to watch
 	later    bool      // there has been a request
 	begun    time.Time // when the head that is being read began; zero while none has
+	now      time.Time // when an Answerer was last asked, or had sent a long answer
 
 	turn atomic.Int32
 	done chan struct{} // closed with raw
 
 	mu       sync.Mutex
 	woken    sync.Cond // of mu: the read deadline or open have changed
-	readDue  time.Time // guarded by mu: raw's read deadline
+	readDue  time.Time // guarded by mu: the server's read deadline
+	rawDue   time.Time // guarded by mu: raw's, which follows when raw is read
+	reading  int       // guarded by mu: how many read raw
 	writeDue time.Time // guarded by mu: raw's write deadline
 	writeCap time.Time // guarded by mu: the server's own
+	armed    bool      // guarded by mu: writeDue is for what is being written
 	open     bool      // guarded by mu
 	waiting  bool      // guarded by mu: for a request of which nothing has come
-	nudged   bool      // guarded by mu: raw's read deadline is not readDue
 
 	pair [2][]byte   // of Send
 	vec  net.Buffers // of Send, over pair
@@ -86,6 +90,9 @@ func (c *secureConn) ConnectionState() tls.ConnectionState {
 func newConn(l *Listener, raw net.Conn) *Conn {
 	c := &Conn{l: l, raw: raw, done: make(chan struct{}), open: true, buf: make([]byte, bufferSize)}
 	c.woken.L = &c.mu
+	if c.sock = newSocket(raw, c.armWrite, c.disarm); c.sock != nil {
+		c.raw = c.sock
+	}
 	l.mu.Lock()
 	l.conns[c] = struct{}{}
 	l.mu.Unlock()
@@ -113,7 +120,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			if c.r < c.w {
 				return c.replay(p), nil
 			}
-			return c.raw.Read(p)
+			return c.readRaw(p)
 		case ended:
 			return 0, c.err
 		}
@@ -137,7 +144,7 @@ func (c *Conn) readBody(p []byte) (n int, err error) {
 	if c.r < c.w {
 		n = c.replay(p)
 	} else {
-		n, err = c.raw.Read(p)
+		n, err = c.readRaw(p)
 	}
 	if c.body -= int64(n); c.body == 0 {
 		c.phase = held
@@ -158,7 +165,7 @@ func (c *Conn) replay(p []byte) int {
 func (c *Conn) hold() error {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
-		n, err := c.raw.Read(c.buf)
+		n, err := c.readRaw(c.buf)
 		if c.w = n; n == 0 && err != nil {
 			return err
 		}
@@ -172,6 +179,44 @@ func (c *Conn) hold() error {
 		c.woken.Wait()
 	}
 	return net.ErrClosed
+}
+
+// readRaw reads raw, until the server's deadline.
+func (c *Conn) readRaw(p []byte) (int, error) {
+	if err := c.enter(); err != nil {
+		return 0, err
+	}
+	defer c.exit()
+	return c.raw.Read(p)
+}
+
+// enter begins a read of raw, which exit ends. The server sets deadlines several times for each request, and most of them for
+// reads that do not come to it.
+func (c *Conn) enter() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if due := c.readDue; !due.Equal(c.rawDue) {
+		if !due.IsZero() && !time.Now().Before(due) {
+			return os.ErrDeadlineExceeded
+		}
+		if err := c.setRaw(due); err != nil {
+			return err
+		}
+	}
+	c.reading++
+	return nil
+}
+
+func (c *Conn) exit() {
+	c.mu.Lock()
+	c.reading--
+	c.mu.Unlock()
+}
+
+// setRaw sets raw's read deadline. The caller holds mu.
+func (c *Conn) setRaw(due time.Time) error {
+	c.rawDue = due
+	return c.raw.SetReadDeadline(due)
 }
 
 // CloseWrite tells the client that there is nothing more to come.
@@ -227,7 +272,10 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	defer c.mu.Unlock()
 	c.readDue = t
 	c.woken.Broadcast()
-	return c.raw.SetReadDeadline(t)
+	if c.reading > 0 {
+		return c.setRaw(t)
+	}
+	return nil
 }
 
 // Secure reports whether the connection is one over TLS.

@@ -62,6 +62,7 @@ func (c *Conn) pass(n int) error {
 	head := c.buf[c.r : c.r+n]
 	c.scanned, c.begun = 0, time.Time{}
 	if c.l.opts.Answerer != nil && !c.l.stopping.Load() {
+		c.now = time.Now()
 		if ok, err := c.answer(head); ok || err != nil {
 			c.r += n
 			c.post, c.answered, c.later = false, true, true
@@ -92,7 +93,7 @@ func (c *Conn) apply(v Verdict, n int) error {
 	case v.Body == Opaque:
 		c.phase = given
 	default:
-		c.phase, c.rest, c.body = lending, n, v.Body
+		c.phase, c.rest, c.body, c.answered = lending, n, v.Body, false
 		c.post = bytes.HasPrefix(bytes.TrimLeft(c.buf[c.r:c.r+n], "\r\n"), []byte("POST "))
 	}
 	return nil
@@ -128,52 +129,54 @@ func (c *Conn) makeRoom() {
 	}
 }
 
-// await sees to it that a wait for a request, or for the rest of a head, ends in time. The server has done so for the first
-// request that it waits for, but does not know of those answered here.
+// await begins a wait for a request, or for the rest of a head, and sees to it that it ends in time.
 func (c *Conn) await() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting = c.w == 0; c.waiting && c.l.stopping.Load() {
 		return io.EOF
 	}
-	due := c.patience()
-	if due.Equal(c.readDue) {
-		return nil
+	due, slack := c.patience()
+	latest := due
+	if !due.IsZero() {
+		latest = due.Add(slack)
 	}
-	c.readDue = due
-	return c.raw.SetReadDeadline(due)
+	if c.rawDue.Before(due) || c.rawDue.After(latest) {
+		if err := c.setRaw(latest); err != nil {
+			return err
+		}
+	}
+	c.reading++
+	return nil
 }
 
-// patience returns until when to read. Moving the limit of an idle connection a little at a time spares a call for each
-// request, at the price of an eighth. The caller holds mu.
-func (c *Conn) patience() time.Time {
-	idle, due := c.l.opts.idle, c.readDue
+// patience returns until when to read, and how much longer it may be. The server has set its deadline for the first request that
+// it waits for, but does not know of those answered here. Moving the limit of an idle connection a little at a time spares a
+// call for each request, at the price of an eighth. The caller holds mu.
+func (c *Conn) patience() (due time.Time, slack time.Duration) {
+	idle := c.l.opts.idle
 	switch {
 	case c.w > 0 && c.l.opts.header > 0:
 		if c.begun.IsZero() {
 			c.begun = time.Now()
 		}
-		return c.begun.Add(c.l.opts.header)
-	case c.w > 0 || !c.answered:
-		return due
+		return c.begun.Add(c.l.opts.header), 0
+	case c.w > 0 || !c.later:
+		return c.readDue, 0
+	case !c.answered:
+		return c.readDue, idle / 8
 	case idle == 0:
-		return time.Time{}
+		return time.Time{}, 0
 	}
-	soon, now := idle+idle/8, time.Now()
-	if due.Before(now.Add(idle)) || due.After(now.Add(soon)) {
-		return now.Add(soon)
-	}
-	return due
+	return c.now.Add(idle), idle / 8
 }
 
-// arrived ends a wait, and takes back what nudge did if it came too late.
+// arrived ends a wait.
 func (c *Conn) arrived() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.waiting = false; c.nudged {
-		c.nudged = false
-		_ = c.raw.SetReadDeadline(c.readDue)
-	}
+	c.waiting = false
+	c.reading--
+	c.mu.Unlock()
 }
 
 // nudge ends the wait for a request of which nothing has come.
@@ -181,8 +184,7 @@ func (c *Conn) nudge() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting {
-		c.nudged = true
-		_ = c.raw.SetReadDeadline(time.Unix(1, 0))
+		_ = c.setRaw(time.Unix(1, 0)) // the next wait sets it anew, if this comes too late
 	}
 }
 

@@ -22,32 +22,46 @@ const (
 // Send writes an answer: its head, which must have room for small bodies behind it, and its body. It returns the head for the
 // next use. Only an Answerer calls it.
 func (c *Conn) Send(head, body []byte) ([]byte, error) {
-	c.armWrite(len(head) + len(body))
 	if len(body) <= gathered {
 		head = append(head, body...)
-		_, err := c.raw.Write(head)
-		return head, err
-	}
-	if len(body) > piece {
-		if _, err := c.raw.Write(head); err != nil {
-			return head, err
+		_, err := c.push(head, nil)
+		if c.sock == nil || c.sock.waited {
+			c.now = time.Now()
 		}
-		_, err := c.Write(body)
 		return head, err
 	}
-	c.pair = [2][]byte{head, body}
-	c.vec = c.pair[:]
-	_, err := c.vec.WriteTo(c.raw)
-	c.pair, c.vec = [2][]byte{}, nil
+	first := body[:min(len(body), piece)]
+	_, err := c.push(head, first)
+	if err == nil && len(first) < len(body) {
+		_, err = c.Write(body[len(first):])
+	}
+	c.now = time.Now()
 	return head, err
+}
+
+// Now returns when the Answerer was asked, for it to use.
+func (c *Conn) Now() time.Time { return c.now }
+
+// push writes a and b, and gives the client time for both together.
+func (c *Conn) push(a, b []byte) (int, error) {
+	if c.sock != nil {
+		return c.sock.send(a, b)
+	}
+	c.armWrite(len(a) + len(b))
+	if len(b) == 0 {
+		return c.raw.Write(a)
+	}
+	c.pair = [2][]byte{a, b}
+	c.vec = c.pair[:]
+	n, err := c.vec.WriteTo(c.raw)
+	c.pair, c.vec = [2][]byte{}, nil
+	return int(n), err
 }
 
 // Write implements net.Conn. A client that takes too little of it, for its time, is given up.
 func (c *Conn) Write(p []byte) (n int, err error) {
 	for {
-		part := p[n:min(len(p), n+piece)]
-		c.armWrite(len(part))
-		m, err := c.raw.Write(part)
+		m, err := c.push(p[n:min(len(p), n+piece)], nil)
 		n += m
 		if err != nil || n == len(p) {
 			return n, err
@@ -66,6 +80,7 @@ func (c *Conn) readFrom(src io.Reader) (n int64, err error) {
 		left, file = lr.N, lr.R
 		defer func() { lr.N -= n }()
 	}
+	defer c.disarm()
 	part := &io.LimitedReader{R: file}
 	for left != 0 {
 		part.N = piece
@@ -86,13 +101,14 @@ func (c *Conn) readFrom(src io.Reader) (n int64, err error) {
 	return n, nil
 }
 
-// armWrite gives the client time for n bytes.
+// armWrite gives the client time for n bytes. A socket needs it only for what does not go at once.
 func (c *Conn) armWrite(n int) {
 	o := &c.l.opts
 	now := time.Now()
 	due := now.Add(o.Stall + time.Duration(n)*time.Second/time.Duration(o.MinRate))
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.armed = true
 	if limit := c.writeCap; !limit.IsZero() && limit.Before(due) {
 		due = limit
 	} else if !c.writeDue.Before(due) && c.writeDue.Before(due.Add(o.Stall)) {
@@ -106,12 +122,26 @@ func (c *Conn) armWrite(n int) {
 	}
 }
 
+// disarm ends what armWrite began on a socket: the next write has another time, and may be long after.
+func (c *Conn) disarm() {
+	if c.sock == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.armed = false; !c.writeDue.Equal(c.writeCap) {
+		c.writeDue = c.writeCap
+		_ = c.raw.SetWriteDeadline(c.writeCap)
+	}
+}
+
 // SetWriteDeadline implements net.Conn, beside the limits of the gate.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writeCap = t
-	if t.IsZero() || c.writeDue.Before(t) && !c.writeDue.IsZero() {
+	switch ours := c.armed || c.sock == nil; {
+	case ours && (t.IsZero() || c.writeDue.Before(t) && !c.writeDue.IsZero()), !ours && t.Equal(c.writeDue):
 		return nil
 	}
 	c.writeDue = t
@@ -120,8 +150,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 
 // refuse answers with an error, and ends the connection.
 func (c *Conn) refuse(v Verdict) error {
-	c.armWrite(bufferSize)
-	if _, err := c.raw.Write(Refusal(v)); err != nil {
+	if _, err := c.push(Refusal(v), nil); err != nil {
 		return err
 	}
 	if err := c.CloseWrite(); err != nil {
@@ -130,6 +159,10 @@ func (c *Conn) refuse(v Verdict) error {
 	if err := c.SetReadDeadline(time.Now().Add(lingering)); err != nil {
 		return err
 	}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	defer c.exit()
 	_, _ = io.CopyN(io.Discard, c.raw, leftovers)
 	return io.EOF // the server says nothing more and closes
 }
