@@ -5,7 +5,10 @@ package gate
 import "net"
 
 // socket is for systems whose sockets are files that do not block.
-type socket struct{ net.Conn }
+type socket struct {
+	net.Conn
+	waited bool
+}
 
 func newSocket(net.Conn, func(int), func()) *socket { return nil }
 
