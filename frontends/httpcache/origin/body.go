@@ -93,18 +93,18 @@ func (d *download) Read(p []byte) (int, error) {
 		if d.stalled.Load() {
 			err = errStalled
 		}
-		d.broke(err)
+		d.x.broke(err)
 	}
 	return n, err
 }
 
 // broke notes that the answer ended before its end. A client that went away is no failure of the origin's.
-func (d *download) broke(err error) {
-	if d.x.brokeOff {
+func (x *exchange) broke(err error) {
+	if x.brokeOff {
 		return
 	}
-	d.x.brokeOff = true
+	x.brokeOff = true
 	if !errors.Is(err, context.Canceled) {
-		d.x.failed(err)
+		x.failed(err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"strconv"
 	"sync/atomic"
@@ -31,15 +30,11 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	defer x.leave()
-	x.proxy = f.proxy
-	x.proxy.Transport = x
-	out := r
-	if r.ContentLength != 0 { // an origin that does not take the body is left by ending the request
-		ctx, cancel := context.WithCancelCause(r.Context())
-		defer cancel(nil)
-		x.cancel, out = cancel, r.WithContext(ctx)
+	if simple(r) {
+		x.goStraight(r)
+	} else {
+		x.goRound(r)
 	}
-	x.proxy.ServeHTTP(x, out)
 	switch {
 	case x.err != nil && !x.hijacked:
 		return x.failure(r.Context())
@@ -49,12 +44,24 @@ func (f *Forwarder) Forward(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// goRound passes on whatever there is, by a httputil.ReverseProxy.
+func (x *exchange) goRound(r *http.Request) {
+	proxy := x.f.proxy
+	proxy.Transport = x
+	out := r
+	if r.ContentLength != 0 { // an origin that does not take the body is left by ending the request
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		x.cancel, out = cancel, r.WithContext(ctx)
+	}
+	proxy.ServeHTTP(x, out)
+}
+
 // exchange is one request under way. It is the ResponseWriter and the RoundTripper of its own proxy, which thereby needs no
 // context values to find it.
 type exchange struct {
 	http.ResponseWriter
 	f      *Forwarder
-	proxy  httputil.ReverseProxy
 	cancel context.CancelCauseFunc // nil for a request without a body
 
 	route    *route
@@ -63,6 +70,7 @@ type exchange struct {
 	host     string  // that the client asked for
 	asked    bool    // some server was
 	unread   atomic.Pointer[requestError]
+	plain    bool // it goes straight
 	informed bool // an informational answer was passed on
 	hijacked bool
 	brokeOff bool
@@ -238,7 +246,7 @@ func (x *exchange) received(ctx context.Context, res *http.Response) *http.Respo
 		x.f.o.Logger.LogAttrs(ctx, slog.LevelInfo, "origin is back", x.server.attr())
 	}
 	clean(res)
-	if res.StatusCode != http.StatusSwitchingProtocols && res.Body != http.NoBody {
+	if res.StatusCode != http.StatusSwitchingProtocols && res.Body != http.NoBody && !x.plain {
 		res.Body = x.download(res.Body)
 	}
 	return res

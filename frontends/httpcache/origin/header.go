@@ -15,10 +15,16 @@ func (f *Forwarder) rewrite(pr *httputil.ProxyRequest) {
 	in, out := pr.In, pr.Out
 	out.URL.RawQuery = in.URL.RawQuery
 	out.Trailer = in.Trailer // filled in when the body has been read
-	h := out.Header
-	for _, name := range untrusted {
-		delete(h, name)
+	for name := range out.Header {
+		if reserved(name) {
+			delete(out.Header, name)
+		}
 	}
+	f.introduce(out.Header, in)
+}
+
+// introduce sets in the header that goes out what tells who asked, and by which way.
+func (f *Forwarder) introduce(h http.Header, in *http.Request) {
 	f.setForwarded(h, in)
 	if before := h["Via"]; len(before) > 0 || in.ProtoMajor != 1 || in.ProtoMinor != 1 {
 		h["Via"] = append(before, protocol(in)+" "+f.via)
@@ -32,14 +38,20 @@ func (f *Forwarder) rewrite(pr *httputil.ProxyRequest) {
 	}
 }
 
-// untrusted are fields beside those that the proxy itself drops by which origins let themselves be told another host, path,
-// method or client than the request has. The cache's key has none of them, so nobody's are passed on.
-//
-//nolint:gochecknoglobals // a constant list
-var untrusted = [...]string{
-	"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Scheme", "X-Forwarded-Server", "X-Forwarded-Ssl", "X-Host",
-	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Original-Host", "X-Original-Url", "X-Real-Ip",
-	"X-Rewrite-Url",
+// reserved reports whether a field is one by which origins let themselves be told another host, path, method or client than the
+// request has. The cache's key has none of them, so nobody's are passed on, but for those of trusted clients that setForwarded
+// makes anew.
+func reserved(name string) bool {
+	if name[0] != 'X' && name != forwarded {
+		return false
+	}
+	switch name {
+	case forwarded, forwardedFor, forwardedHost, forwardedProto, "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Scheme",
+		"X-Forwarded-Server", "X-Forwarded-Ssl", "X-Host", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+		"X-Original-Host", "X-Original-Url", "X-Real-Ip", "X-Rewrite-Url":
+		return true
+	}
+	return false
 }
 
 const (
@@ -108,20 +120,23 @@ func element(client, host, proto string) string {
 	if strings.Contains(client, ":") {
 		client = "[" + client + "]"
 	}
-	return "for=" + quoted(client) + ";host=" + quoted(host) + ";proto=" + proto
+	var space [128]byte
+	b := appendQuoted(append(space[:0], "for="...), client)
+	b = appendQuoted(append(b, ";host="...), host)
+	return string(append(append(b, ";proto="...), proto...))
 }
 
-// quoted returns a token as it is, and anything else in quotes.
-func quoted(s string) string {
+// appendQuoted appends a token as it is, and anything else in quotes.
+func appendQuoted(b []byte, s string) []byte {
 	for _, c := range []byte(s) {
 		if c != '.' && c != '-' && c != '_' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
-			return strconv.Quote(s)
+			return strconv.AppendQuote(b, s)
 		}
 	}
 	if s == "" {
-		return `""`
+		return append(b, `""`...)
 	}
-	return s
+	return append(b, s...)
 }
 
 // protocol is what Via says of the request's version.

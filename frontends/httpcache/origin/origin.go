@@ -113,10 +113,12 @@ type Forwarder struct {
 	o      Options
 	routes []*route
 	all    []*server
-	proxy  httputil.ReverseProxy // copied for each request
+	proxy  httputil.ReverseProxy // copied for each request that is not simple
 	via    string                // what Via has of this process
 	// usualVia is the field for a request of HTTP/1.1 that has none yet. It is not changed.
 	usualVia []string
+	noAgent  []string        // keeps a transport from saying that it is the client; not changed
+	couriers sync.Pool       // of *courier
 	plain    *http.Transport // http and https
 	h2c      *http.Transport
 	stop     context.CancelFunc
@@ -127,6 +129,7 @@ type Forwarder struct {
 func New(o Options) (*Forwarder, error) {
 	o.setDefaults()
 	f := &Forwarder{o: o, via: o.Name + "-" + suffix()}
+	f.noAgent = []string{""}
 	f.usualVia = []string{"1.1 " + f.via}
 	f.plain, f.h2c = transports(&o)
 	if err := f.addRoutes(); err != nil {
@@ -155,9 +158,6 @@ func (f *Forwarder) Close() error {
 	f.h2c.CloseIdleConnections()
 	return nil
 }
-
-// flushLatency is how long bytes of an answer of known length lie in buffers while the next are waited for.
-const flushLatency = 20 * time.Millisecond
 
 func (o *Options) setDefaults() {
 	def(&o.Name, "edgecache")
