@@ -55,14 +55,20 @@ type judge struct {
 
 // reason goes through the conditions of 3, and those that a cache with more than one user should add.
 func (j *judge) reason(f *Freshness) Reason {
-	for _, check := range [...]func(*judge) Reason{
-		(*judge).method, (*judge).status, (*judge).forbidden, (*judge).personal,
-	} {
-		if r := check(j); r != Storable {
-			return r
-		}
+	r := j.method()
+	if r == Storable {
+		r = j.status()
 	}
-	return j.cacheable(f)
+	if r == Storable {
+		r = j.forbidden()
+	}
+	if r == Storable {
+		r = j.personal()
+	}
+	if r == Storable {
+		r = j.cacheable(f)
+	}
+	return r
 }
 
 // method accepts GET, and POST as RFC 9110 (9.3.3) has it.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -38,13 +39,16 @@ const (
 // patience is how long the client that began a small fill waits for its end before what there is is sent.
 const patience = 5 * time.Millisecond
 
+// errExpired is what readers of a fill get that took too long.
+var errExpired = errors.New("httpcache: the origin's answer took too long")
+
 // errAborted is what readers of a fill get whose writer panicked.
 var errAborted = errors.New("httpcache: the origin's answer broke off")
 
 // answer is the http.ResponseWriter that an origin writes to. What becomes of the response is decided at its header.
 type answer struct {
 	x      *exchange
-	p      *plan
+	p      plan
 	cancel context.CancelFunc // ends the request to the origin
 	stamp  invalid.Stamp
 	moment uint64 // of voids
@@ -74,13 +78,15 @@ type answer struct {
 }
 
 func newAnswer(x *exchange, p *plan, cancel context.CancelFunc) *answer {
-	return &answer{x: x, p: p, cancel: cancel, stamp: x.c.index.Stamp(), moment: x.c.voids.moment(), sent: time.Now(), header: make(http.Header)}
+	return &answer{x: x, p: *p, cancel: cancel, stamp: x.c.index.Stamp(), moment: x.c.voids.moment(), sent: time.Now(), header: make(http.Header)}
 }
 
 // forward asks the origin and sees to it that the client, the waiters and the store get what is theirs.
 func (a *answer) forward(ctx context.Context) {
 	defer a.cancel()
-	defer context.AfterFunc(a.x.r.Context(), a.clientGone)()
+	if !a.p.attached {
+		defer context.AfterFunc(a.x.r.Context(), a.clientGone)()
+	}
 	a.serve(a.ask(ctx))
 }
 
@@ -100,7 +106,7 @@ func (a *answer) ask(ctx context.Context) error {
 		}
 	}()
 	a.x.c.counts.fetches.Add(1)
-	r := a.x.outgoing(a.span(ctx), a.p)
+	r := a.x.outgoing(a.span(ctx), &a.p)
 	a.asked = r.Header
 	err := a.x.origin.Forward(a, r)
 	a.endSpan(err)
@@ -170,6 +176,14 @@ func (a *answer) decide(now time.Time) {
 		a.discard(alone)
 	default:
 		a.judge()
+	}
+}
+
+// expire ends a fill that takes too long.
+func (a *answer) expire() {
+	a.cancel()
+	if a.p.attached { // that was not ours to end
+		a.fill.Abort(errExpired)
 	}
 }
 
@@ -323,7 +337,7 @@ func (a *answer) begin(d *ruling) {
 	if a.p.flight != nil {
 		a.p.flight.vary, _ = rfc9111.VaryFields(a.header)
 	}
-	a.deadline = time.AfterFunc(x.c.options.FillTimeout, a.cancel)
+	a.deadline = time.AfterFunc(x.c.options.FillTimeout, a.expire)
 	a.mode.Store(uint32(filling))
 	if x.w != nil {
 		x.pinned, _ = a.fill.Reader(ct.first)
@@ -390,7 +404,14 @@ func (a *answer) pass() {
 		h["Content-Type"] = nil
 	}
 	x.status.FwdStatus = a.status
-	h["Cache-Status"] = append(slices.Clip(h["Cache-Status"]), x.statusLine())
+	if before := h["Cache-Status"]; len(before) > 0 {
+		h["Cache-Status"] = append(slices.Clip(before), x.statusLine())
+	} else {
+		e := new(extras)
+		b := x.status.Append(e.bytes[:0])
+		e.values[0] = unsafe.String(unsafe.SliceData(b), len(b)) // the bytes do not change any more
+		h["Cache-Status"] = e.values[:1:1]
+	}
 	if a.status == http.StatusPartialContent && a.p.span != "" {
 		a.cut = newCutter(x.r, h)
 	}
@@ -563,6 +584,9 @@ func (a *answer) broken() {
 		a.settle(failed)
 	case filling:
 		a.fill.Abort(errAborted)
+		if a.p.attached { // the next one shall not end with its client
+			a.x.c.uncacheable.forget(a.x.primary)
+		}
 		a.x.c.counts.aborted.Add(1)
 		a.endFill()
 		if a.seal() {

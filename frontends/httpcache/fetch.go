@@ -23,6 +23,7 @@ type plan struct {
 	part     bool    // what was found is to be completed
 	keep     bool    // the client's conditions go to the origin
 	direct   bool    // it is not to be stored: that has been tried in vain
+	attached bool    // the request to the origin ends with the client's
 	flight   *flight // nil for the client alone
 }
 
@@ -37,11 +38,12 @@ func (x *exchange) miss(fwd rfc9111.Fwd) {
 		return
 	}
 	p := x.plan()
-	if !x.collapses(&p) {
-		x.lead(&p)
+	if x.collapses(&p) {
+		x.collapse(&p)
 		return
 	}
-	x.collapse(&p)
+	p.attached = x.found == nil && (x.wants.NoStore || x.c.uncacheable.has(x.primary, x.now.UnixNano()))
+	x.lead(&p)
 }
 
 // plan decides what to ask for.
@@ -217,12 +219,17 @@ func (x *exchange) attach(f *flight) (variant string, ended bool) {
 // alone asks the origin for this client only.
 func (x *exchange) alone(fwd rfc9111.Fwd) {
 	x.status.Fwd = fwd
-	x.lead(&plan{keep: true})
+	x.lead(&plan{keep: true, attached: x.primary == ""})
 }
 
 // lead asks the origin.
 func (x *exchange) lead(p *plan) {
 	p.flight = nil
+	if p.attached && x.w != nil {
+		x.leadWith(x.r.Context(), func() {}, p)
+		return
+	}
+	p.attached = false
 	ctx, cancel := context.WithCancel(x.background())
 	x.leadWith(ctx, cancel, p)
 }

@@ -2,6 +2,7 @@ package httpcache
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ const separator = 0x1f
 // appendKey appends the primary key of a request: scheme://host/path?query, the bytes of path and query as they are forwarded.
 // A request without a key, of another form than these, makes it "".
 func appendKey(dst []byte, scheme, host, target string) []byte {
+	dst = slices.Grow(dst, len(scheme)+len("://")+len(host)+len(target))
 	dst = append(dst, scheme...)
 	dst = append(dst, "://"...)
 	dst = appendLower(dst, host)

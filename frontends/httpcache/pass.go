@@ -23,7 +23,7 @@ func (x *exchange) tunnel() {
 func (x *exchange) pass(fwd rfc9111.Fwd) {
 	x.c.counts.passed.Add(1)
 	x.status.Fwd, x.outcome = fwd, httphook.OutcomeBypass
-	x.lead(&plan{keep: true})
+	x.lead(&plan{keep: true, attached: true})
 }
 
 // forget deletes what is stored under key, and has nobody find what is on its way there.

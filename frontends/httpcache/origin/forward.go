@@ -61,8 +61,9 @@ func (x *exchange) goRound(r *http.Request) {
 // context values to find it.
 type exchange struct {
 	http.ResponseWriter
-	f      *Forwarder
-	cancel context.CancelCauseFunc // nil for a request without a body
+	f        *Forwarder
+	cancel   context.CancelCauseFunc // nil for a request without a body
+	straight straight
 
 	route    *route
 	server   *server // asked last

@@ -32,7 +32,7 @@ type straight struct {
 
 // goStraight is what a ReverseProxy would be for a simple request.
 func (x *exchange) goStraight(r *http.Request) {
-	s := new(straight)
+	s := &x.straight
 	x.plain = true
 	s.trace.Got1xxResponse = func(status int, h textproto.MIMEHeader) error {
 		s.mu.Lock()
