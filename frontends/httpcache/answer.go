@@ -60,7 +60,6 @@ type answer struct {
 	status   int
 	fill     *store.Fill
 	content  *content
-	deadline *time.Timer // of the fill
 	written  int64
 	said     string     // Content-Range
 	ending   error      // why the fill did not end well
@@ -70,8 +69,10 @@ type answer struct {
 	answered bool       // by the cache itself
 	retry    bool       // the answer was of no use: ask again without a condition
 
-	mu        sync.Mutex // guards what follows
-	timer     *time.Timer
+	mu        sync.Mutex    // guards what follows
+	timer     *time.Timer   // of the fill
+	waited    bool          // timer is for the end of the fill: patience is over
+	over      bool          // nothing more comes
 	sealed    bool          // nobody begins to deliver any more
 	delivered chan struct{} // closed when the client has been served by a goroutine, nil without one
 	failure   error         // of that
@@ -327,8 +328,9 @@ func (a *answer) begin(d *ruling) {
 		}
 	}
 	ct.fill, ct.header = a.fill, rfc9111.DeliveredHeader(h)
-	if a.p.flight != nil {
-		ct.marks = x.c.index.Resolve(string(x.key), m.Tags, a.stamp)
+	ct.tags, ct.stamp = m.Tags, a.stamp
+	if v := ct.header["Content-Length"]; ct.status == a.status && ct.end >= 0 && len(v) == 1 && v[0] != "" && v[0][0] >= '1' {
+		ct.length = v
 	}
 	delete(ct.header, "Content-Length")
 	a.content = ct
@@ -337,7 +339,6 @@ func (a *answer) begin(d *ruling) {
 	if a.p.flight != nil {
 		a.p.flight.vary, _ = rfc9111.VaryFields(a.header)
 	}
-	a.deadline = time.AfterFunc(x.c.options.FillTimeout, a.expire)
 	a.mode.Store(uint32(filling))
 	if x.w != nil {
 		x.pinned, _ = a.fill.Reader(ct.first)
@@ -349,10 +350,29 @@ func (a *answer) begin(d *ruling) {
 		x.c.uncacheable.add(x.primary, x.now.UnixNano())
 		a.settle(alone)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if ct.end >= 0 && ct.end-ct.first <= store.MaxInline {
-		a.mu.Lock()
-		a.timer = time.AfterFunc(patience, a.start)
-		a.mu.Unlock()
+		a.timer = time.AfterFunc(patience, a.late)
+		return
+	}
+	a.waited = true
+	a.timer = time.AfterFunc(x.c.options.FillTimeout, a.late)
+}
+
+// late has what there is of a small fill sent, and ends a fill that takes too long.
+func (a *answer) late() {
+	a.mu.Lock()
+	first := !a.waited
+	a.waited = true
+	if first && !a.over {
+		a.timer.Reset(a.x.c.options.FillTimeout)
+	}
+	a.mu.Unlock()
+	if first {
+		a.start()
+	} else {
+		a.expire()
 	}
 }
 
@@ -512,9 +532,6 @@ func (a *answer) seal() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sealed = true
-	if a.timer != nil {
-		a.timer.Stop()
-	}
 	return a.delivered != nil
 }
 
@@ -565,7 +582,10 @@ func (a *answer) commit() {
 
 // endFill says that nothing comes any more.
 func (a *answer) endFill() {
-	a.deadline.Stop()
+	a.mu.Lock()
+	a.over = true
+	a.timer.Stop()
+	a.mu.Unlock()
 	a.content.done.Store(true)
 	a.x.c.counts.filling.Add(-1)
 	if a.p.flight != nil {

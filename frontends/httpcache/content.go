@@ -30,7 +30,9 @@ type content struct {
 	said             string                         // the origin's Content-Range
 	done             atomic.Bool                    // nothing more will come
 	committed        atomic.Pointer[store.Response] // of a whole fill that has been stored
-	marks            *invalid.Marks                 // of what is to come
+	tags             []string                       // of a fill
+	stamp            invalid.Stamp                  // of a fill
+	length           []string                       // of a fill: its Content-Length as the origin gave it, nil for none
 }
 
 // of makes ct the content of a stored response.

@@ -126,7 +126,9 @@ func (x *exchange) deliverWhole(ct *content) error {
 // length sets Content-Length where a fill's header has none.
 func (x *exchange) length(h http.Header, ct *content, n int64) {
 	if ct.fill != nil && n >= 0 && bodied(ct.code()) {
-		h["Content-Length"] = []string{strconv.FormatInt(n, 10)}
+		if h["Content-Length"] = ct.length; ct.length == nil {
+			h["Content-Length"] = []string{strconv.FormatInt(n, 10)}
+		}
 	}
 }
 

@@ -243,6 +243,9 @@ func (x *exchange) leadWith(ctx context.Context, cancel context.CancelFunc, p *p
 
 // outgoing returns the request as the origin gets it.
 func (x *exchange) outgoing(ctx context.Context, p *plan) *http.Request {
+	if x.gateway && ctx == x.r.Context() && x.ask == "" && (p.keep || !conditional(x.r.Header)) {
+		return x.r // Forwarders do not change it
+	}
 	r := x.r.WithContext(ctx)
 	if !p.keep && (x.found != nil || p.span != "" || conditional(r.Header)) {
 		r.Header = maps.Clone(r.Header)

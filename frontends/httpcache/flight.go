@@ -2,6 +2,7 @@ package httpcache
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,7 +96,7 @@ func (t *flights) join(key, variant string, now int64, cancel func()) (*flight, 
 		f.waiting++
 		return f, waits
 	}
-	key = string(append([]byte(nil), key...)) // it may be a view of a buffer that is used again
+	key = strings.Clone(key) // it may be a view of a buffer that is used again
 	f := &flight{key: key, variant: variant, began: now, decided: make(chan struct{}), cancel: cancel}
 	if s.m == nil {
 		s.m = map[string]*flight{}

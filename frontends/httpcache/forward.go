@@ -7,7 +7,7 @@ import (
 
 // Forwarder sends a request to an origin. It knows nothing of caching and must be safe for concurrent use.
 type Forwarder interface {
-	// Forward answers r through w, as an http.Handler does. It returns an error only if it wrote nothing, not even a header, so
+	// Forward answers r, which it does not change, through w, as an http.Handler does. It returns an error only if it wrote nothing, not even a header, so
 	// that something else can be answered: one that is ErrUnreachable, ErrTimeout or ErrBadResponse. An answer that breaks off
 	// later is told by a panic with http.ErrAbortHandler, as httputil.ReverseProxy does.
 	Forward(w http.ResponseWriter, r *http.Request) error

@@ -172,23 +172,14 @@ func (c *Cache) beginWork() bool {
 
 // purged reports whether what a flight that is decided has brought was purged meanwhile.
 func (c *Cache) purged(f *flight) bool {
-	m := f.marks()
-	if m == nil {
-		return false
+	switch f.outcome {
+	case shared:
+		return c.index.Purged(f.key, f.content.tags, f.content.stamp)
+	case stored:
+		hard, soft := c.index.State(f.response.Marks())
+		return hard || soft != 0
 	}
-	hard, soft := c.index.State(m)
-	return hard || soft != 0
-}
-
-// marks returns what the index knows what others get of a flight by, nil where that is nothing stored.
-func (f *flight) marks() *invalid.Marks {
-	if f.outcome == shared {
-		return f.content.marks
-	}
-	if f.outcome == stored {
-		return f.response.Marks()
-	}
-	return nil
+	return false
 }
 
 // PurgeOptions says who may purge with the method PURGE. Without any, nobody may.

@@ -151,6 +151,18 @@ func (x *Index) State(m *Marks) (hard bool, softSince int64) {
 	return found == hardly, max(found, 0)
 }
 
+// Purged reports whether Resolve's marks would say that the response has been purged, softly or not. It allocates nothing for
+// up to 8 tags, and keeps nothing.
+func (x *Index) Purged(key string, tags []string, s Stamp) bool {
+	var space [8]uint64
+	m := Marks{key: key, url: hashURL(key), tags: space[:0], stamp: s}
+	for _, tag := range tags {
+		m.tags = append(m.tags, hashTag(tag))
+	}
+	x.check(&m, x.seq.Load())
+	return m.found.Load() != 0
+}
+
 // check looks at what has changed until seq.
 func (x *Index) check(m *Marks, seq uint64) {
 	checked := m.checked.Load()

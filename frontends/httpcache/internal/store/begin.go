@@ -17,6 +17,9 @@ import (
 func (s *Store) Begin(ctx context.Context, key string, req Fields, m *Meta, size int64) *Fill {
 	f := s.fill(ctx, key, req, m)
 	f.end = size
+	if f.small = size >= 0 && size <= MaxInline; !f.small {
+		f.id = newBodyID()
+	}
 	f.retain = f.retain && size <= s.options.MaxObject
 	s.start(f)
 	return f
@@ -27,7 +30,7 @@ func (s *Store) Begin(ctx context.Context, key string, req Fields, m *Meta, size
 // Large ranges should begin and end at multiples of SegmentSize.
 func (s *Store) BeginRange(ctx context.Context, key string, req Fields, m *Meta, first, end, size int64) *Fill {
 	f := s.fill(ctx, key, req, m)
-	f.ranged, f.rec.size = true, size
+	f.ranged, f.rec.size, f.id = true, size, newBodyID()
 	f.first, f.pos, f.end = first, first, end
 	f.retain = f.retain && size <= s.options.MaxObject && first >= 0 && first < end && end <= size
 	if f.retain && strong(f.rec.etag()) && aligned(first, end, size) {
@@ -43,7 +46,7 @@ func (s *Store) fill(ctx context.Context, key string, req Fields, m *Meta) *Fill
 	names, star := rfc9111.VaryFields(m.Header)
 	f := &Fill{
 		store: s, ctx: context.WithoutCancel(ctx), stamp: m.Stamp, star: star, retain: !star,
-		id: newBodyID(), abandoned: make(chan struct{}), readers: make(map[*Reader]struct{}),
+		abandoned: make(chan struct{}),
 	}
 	f.rec = record{id: newBodyID(), key: strings.Clone(key)}
 	if len(names) > 0 {
@@ -91,38 +94,53 @@ func (f *Fill) goOn(ctx context.Context, key string, req Fields) {
 }
 
 func (s *Store) start(f *Fill) {
-	s.readers.enter([]part{{id: f.id}}) // keeps its segments from being freed while somebody reads it
+	if !f.small {
+		s.readers.enter([]part{{id: f.id}}) // keeps its segments from being freed while somebody reads it
+	}
 	s.fills.add(f)
+}
+
+// leave ends what start began.
+func (f *Fill) leave() {
+	if !f.small {
+		f.store.leave([]part{{id: f.id}})
+	}
 }
 
 // fills are those under way, by primary key.
 type fills struct {
 	mu    sync.Mutex
-	byKey map[string][]*Fill
+	byKey map[string]*Fill // the first of those that Fill.next connects
 }
 
 func (x *fills) add(f *Fill) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.byKey[f.rec.key] = append(x.byKey[f.rec.key], f)
+	f.next, x.byKey[f.rec.key] = x.byKey[f.rec.key], f
 }
 
 func (x *fills) remove(f *Fill) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	left := slices.DeleteFunc(x.byKey[f.rec.key], func(o *Fill) bool { return o == f })
-	if len(left) == 0 {
+	first := x.byKey[f.rec.key]
+	for at := &first; *at != nil; at = &(*at).next {
+		if *at == f {
+			*at, f.next = f.next, nil
+			break
+		}
+	}
+	if first == nil {
 		delete(x.byKey, f.rec.key)
 		return
 	}
-	x.byKey[f.rec.key] = left
+	x.byKey[f.rec.key] = first
 }
 
 // doom keeps all fills of a key from being stored.
 func (x *fills) doom(key string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, f := range x.byKey[key] {
+	for f := x.byKey[key]; f != nil; f = f.next {
 		f.doom()
 	}
 }

@@ -36,10 +36,12 @@ type Fill struct {
 	star      bool // it varies by everything
 	ranged    bool // it is a part
 	shared    bool // other fills write segments of the same body
+	small     bool // it has no segments, nor an id
 	id        bodyID
 	first     int64 // where in the representation it begins
 	end       int64 // and ends, -1 if that is not known
 	abandoned chan struct{}
+	next      *Fill // of the same key, guarded by fills.mu
 
 	mu       sync.Mutex
 	pieces   []*piece // held, without gaps; the last one is being written
@@ -47,7 +49,7 @@ type Fill struct {
 	kept     int64    // up to where the cache has it
 	held     int64    // bytes of pieces
 	borrowed int64    // of the budget
-	readers  map[*Reader]struct{}
+	readers  []*Reader
 	had      bool // there was a reader
 	retain   bool // it is to be stored
 	doomed   bool // its key was deleted meanwhile
@@ -217,7 +219,7 @@ func (f *Fill) dropOldest() bool {
 	if f.retain && !f.ended && f.kept < p.end() {
 		return false
 	}
-	for r := range f.readers {
+	for _, r := range f.readers {
 		if r.pos < p.end() && !r.behind {
 			return false
 		}
@@ -257,7 +259,7 @@ func (f *Fill) awaitRoom() {
 // the rest from the cache. f.mu is held.
 func (f *Fill) leaveBehind() {
 	var slow []*Reader
-	for r := range f.readers {
+	for _, r := range f.readers {
 		if len(f.pieces) > 0 && r.pos < f.pieces[0].end() {
 			slow = append(slow, r)
 		}
@@ -357,7 +359,7 @@ func (f *Fill) finish() {
 	last := f.releasable()
 	f.mu.Unlock()
 	if last {
-		f.store.leave([]part{{id: f.id}})
+		f.leave()
 	}
 }
 
@@ -434,8 +436,7 @@ func (f *Fill) purged() bool {
 	if x == nil {
 		return false
 	}
-	hard, soft := x.State(x.Resolve(f.rec.key, f.rec.tags, f.stamp))
-	return hard || soft != 0
+	return x.Purged(f.rec.key, f.rec.tags, f.stamp)
 }
 
 func (f *Fill) isDoomed() bool {

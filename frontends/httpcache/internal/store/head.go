@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,7 +14,13 @@ const cacheStatus = "Cache-Status"
 // appendLines appends the fields of a header as HTTP/1.1 has them, sorted by name, those of one name together. It leaves out
 // what the store makes (Content-Length), what changes (Age), what is kept apart, and names that are no tokens.
 func appendLines(dst []byte, h http.Header) []byte {
-	for _, name := range slices.Sorted(maps.Keys(h)) {
+	var space [24]string
+	names := space[:0]
+	for name := range h {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		if name != "Content-Length" && name != "Age" && name != cacheStatus && isToken(name) {
 			dst = appendField(dst, name, h[name])
 		}

@@ -35,7 +35,7 @@ func (m *Meta) begin(r *record) {
 	r.status, r.freshness, r.keep, r.position = m.Status, m.Freshness, m.Keep, m.Stamp.Position
 	r.tags = m.Tags
 	shown := rfc9111.DeliveredHeader(m.Header)
-	r.head = string(appendLines(appendStatus(nil, m.Status), shown))
+	r.head = view(appendLines(appendStatus(make([]byte, 0, usualHead), m.Status), shown))
 	r.hidden = string(appendHidden(nil, m.Header, shown))
 	r.date = m.Freshness.Received
 	if date, ok := rfc9111.ParseDate(m.Header.Get("Date")); ok {
@@ -46,9 +46,14 @@ func (m *Meta) begin(r *record) {
 // sized adds to the head how long the representation is.
 func (r *record) sized() {
 	if hasLength(r.status) {
-		r.head = string(appendField([]byte(r.head), "Content-Length", []string{strconv.FormatInt(r.size, 10)}))
+		b := append(make([]byte, 0, len(r.head)+len("Content-Length: \r\n")+20), r.head...)
+		b = strconv.AppendInt(append(b, "Content-Length: "...), r.size, 10)
+		r.head = view(append(b, "\r\n"...))
 	}
 }
+
+// usualHead is what most heads fit into.
+const usualHead = 512
 
 // etag returns the entity tag, or "".
 func (r *record) etag() string {

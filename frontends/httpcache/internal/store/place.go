@@ -95,11 +95,7 @@ type sealedResponse struct {
 // sealed encodes a record.
 func (s *Store) sealed(rec *record, stamp invalid.Stamp, now time.Time) (sealedResponse, core.EntryOptions, error) {
 	frame := rec.encode()
-	_, data, err := openFrame(frame)
-	if err != nil {
-		return sealedResponse{}, core.EntryOptions{}, err
-	}
-	own, err := decodeRecord(data)
+	own, err := decodeRecord(frame[frameSize:])
 	if err != nil {
 		return sealedResponse{}, core.EntryOptions{}, err
 	}

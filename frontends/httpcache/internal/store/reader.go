@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Reader follows a fill. It is not safe for concurrent use.
@@ -34,7 +35,7 @@ func (f *Fill) Reader(off int64) (*Reader, error) {
 	if off < f.oldest() {
 		r.behind = true
 	}
-	f.readers[r] = struct{}{}
+	f.readers = append(f.readers, r)
 	f.had = true
 	return r, nil
 }
@@ -150,7 +151,7 @@ func (r *Reader) Close() {
 	r.closed = true
 	f := r.fill
 	f.mu.Lock()
-	delete(f.readers, r)
+	f.readers = slices.DeleteFunc(f.readers, func(o *Reader) bool { return o == r })
 	f.moved()
 	if len(f.readers) == 0 && !f.complete && !f.worthEnding() {
 		f.fail(ErrAbandoned)
@@ -158,6 +159,6 @@ func (r *Reader) Close() {
 	last := f.releasable()
 	f.mu.Unlock()
 	if last {
-		f.store.leave([]part{{id: f.id}})
+		f.leave()
 	}
 }

@@ -52,7 +52,8 @@ func (r *record) encode() []byte {
 	for _, n := range []int64{r.date, r.position, int64(r.keep), r.ends, r.size} {
 		b = appendU64(b, uint64(n))
 	}
-	b = appendText(b, r.freshness.Append(nil))
+	var space [128]byte
+	b = appendText(b, r.freshness.Append(space[:0]))
 	for _, s := range []string{r.key, r.rule, r.selecting, r.language, r.head, r.hidden} {
 		b = appendText(b, s)
 	}
@@ -77,7 +78,7 @@ func decodeRecord(data []byte) (*record, error) {
 	copy(r.epoch[:], c.bytes(uint64(len(r.epoch))))
 	r.date, r.position, r.keep = int64(c.u64()), int64(c.u64()), time.Duration(c.u64())
 	r.ends, r.size = int64(c.u64()), int64(c.u64())
-	f, rest, ok := rfc9111.ReadFreshness([]byte(c.text()))
+	f, rest, ok := rfc9111.ReadFreshness(c.bytes(uint64(c.u32())))
 	r.freshness = f
 	for _, s := range []*string{&r.key, &r.rule, &r.selecting, &r.language, &r.head, &r.hidden} {
 		*s = c.text()

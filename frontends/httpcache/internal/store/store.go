@@ -119,7 +119,7 @@ func New(o Options) (*Store, error) {
 		variants:  o.Cache.Namespace("variants"),
 		bodies:    o.Cache.Namespace("bodies"),
 		queries:   sync.Pool{New: func() any { return new(query) }},
-		fills:     fills{byKey: make(map[string][]*Fill)},
+		fills:     fills{byKey: make(map[string]*Fill)},
 		readers:   readers{count: make(map[bodyID]int), after: make(map[bodyID][]part)},
 		garbage:   make(chan garbage, 256),
 	}
