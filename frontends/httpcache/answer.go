@@ -320,9 +320,9 @@ func (a *answer) begin(d *ruling) {
 	}
 	m := a.meta(d.Freshness, d.tags, h, ct.status)
 	if ct.first == 0 && ct.end == ct.size {
-		a.fill = x.c.store.Begin(x.background(), x.primary, x.fields, m, ct.size)
+		a.fill = x.c.store.Begin(x.r.Context(), x.primary, x.fields, m, ct.size)
 	} else {
-		a.fill = x.c.store.BeginRange(x.background(), x.primary, x.fields, m, ct.first, ct.end, ct.size)
+		a.fill = x.c.store.BeginRange(x.r.Context(), x.primary, x.fields, m, ct.first, ct.end, ct.size)
 		if a.p.part {
 			ct.response = x.found
 		}

@@ -174,6 +174,47 @@ func TestStorableEndsTheMemory(t *testing.T) {
 	})
 }
 
+// TestStorableAgainEndsWithItsClient: what was remembered not to be storable is asked for in its client's context, but only once.
+func TestStorableAgainEndsWithItsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &slow{head: time.Millisecond, cacheControl: "no-store"}
+		h := newCache(t, httpcache.Options{}).Proxy(o)
+		ask(t.Context(), h, http.MethodGet, "http://h/a")
+		o.cacheControl, o.body = "max-age=60", time.Second
+		for i := range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			ask(ctx, h, http.MethodGet, "http://h/a")
+			cancel()
+			if n := o.requests.Load(); n != int64(2+i) {
+				t.Errorf("%d requests, want %d", n, 2+i)
+			}
+		}
+		if w := ask(t.Context(), h, http.MethodGet, "http://h/a"); w.Body.String() != "answer 3" || o.requests.Load() != 3 {
+			t.Errorf("%q after %d requests, want answer 3, which was filled without its client", w.Body, o.requests.Load())
+		}
+	})
+}
+
+// TestFillsEnd: nothing is stored of an answer that takes longer than a fill may, in whatever context it was asked for.
+func TestFillsEnd(t *testing.T) {
+	for _, before := range []string{"max-age=0", "no-store"} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &slow{head: time.Millisecond, cacheControl: before}
+			h := newCache(t, httpcache.Options{FillTimeout: time.Minute}).Proxy(o)
+			ask(t.Context(), h, http.MethodGet, "http://h/a")
+			o.cacheControl, o.body = "max-age=3600", 2*time.Minute
+			if w := ask(t.Context(), h, http.MethodGet, "http://h/a"); w.panicked == nil {
+				t.Errorf("%s: %q, want it broken off", before, w.Body)
+			}
+			o.body = 0
+			ask(t.Context(), h, http.MethodGet, "http://h/a")
+			if n := o.requests.Load(); n != 3 {
+				t.Errorf("%s: %d requests, want 3", before, n)
+			}
+		})
+	}
+}
+
 func TestCollapseByVariant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &slow{

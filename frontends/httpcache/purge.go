@@ -178,6 +178,7 @@ func (c *Cache) purged(f *flight) bool {
 	case stored:
 		hard, soft := c.index.State(f.response.Marks())
 		return hard || soft != 0
+	case alone, late, erred, failed: // it has brought nothing that is stored
 	}
 	return false
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -111,7 +112,7 @@ func deleteNamed(h http.Header, connection []string) {
 func copyFields(dst, src http.Header) {
 	for name, values := range src {
 		if before := dst[name]; len(before) > 0 {
-			values = append(before[:len(before):len(before)], values...)
+			values = append(slices.Clip(before), values...)
 		}
 		dst[name] = values
 	}
@@ -233,7 +234,7 @@ func (c *courier) run() error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // what merely wraps it is no end
 			return nil
 		}
 		if err != nil {
@@ -284,7 +285,7 @@ func (c *courier) late() {
 func (c *courier) write(p []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n, err := c.x.ResponseWriter.Write(p)
+	n, err := c.x.Write(p)
 	switch {
 	case err != nil:
 		return err

@@ -119,8 +119,14 @@ func TestPurge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newIndex(t, Options{})
-			before := fetched(x, key, c.tags...)
+			stamp, before := x.Stamp(), fetched(x, key, c.tags...)
 			purge(t, x, c.targets...)
+			if purged := x.Purged(key, c.tags, stamp); purged != (c.want != "") {
+				t.Errorf("Purged = %v, want %q", purged, c.want)
+			}
+			if x.Purged(key, c.tags, x.Stamp()) {
+				t.Error("Purged = true for what is fetched after")
+			}
 			want(t, x, before, c.want, "fetched before")
 			want(t, x, reread(x, before, c.tags...), c.want, "fetched before, read from a store")
 			after := fetched(x, key, c.tags...)

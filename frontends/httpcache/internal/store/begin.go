@@ -34,7 +34,7 @@ func (s *Store) BeginRange(ctx context.Context, key string, req Fields, m *Meta,
 	f.first, f.pos, f.end = first, first, end
 	f.retain = f.retain && size <= s.options.MaxObject && first >= 0 && first < end && end <= size
 	if f.retain && strong(f.rec.etag()) && aligned(first, end, size) {
-		f.goOn(ctx, key, req)
+		f.goOn(f.ctx, key, req)
 	}
 	s.start(f)
 	return f

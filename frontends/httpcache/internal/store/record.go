@@ -100,9 +100,10 @@ func decodeRecord(data []byte) (*record, error) {
 
 // check reports what can't be true of a response.
 func (r *record) check() error {
+	var space [128]byte
 	line, _, _ := strings.Cut(r.head, "\r\n")
 	switch {
-	case r.status < 100 || r.status > 999 || line+"\r\n" != string(appendStatus(nil, r.status)):
+	case r.status < 100 || r.status > 999 || line+"\r\n" != string(appendStatus(space[:0], r.status)):
 		return fmt.Errorf("%w: status %d with %.64q", errFrame, r.status, line)
 	case r.size < 0 || r.keep < 0:
 		return fmt.Errorf("%w: %d bytes kept for %v", errFrame, r.size, r.keep)
