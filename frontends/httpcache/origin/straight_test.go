@@ -3,6 +3,7 @@ package origin
 import (
 	"bufio"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,9 +20,7 @@ func TestWhatComesIsSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			more := make(chan struct{})
 			url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				for name, values := range header {
-					w.Header()[name] = values
-				}
+				maps.Copy(w.Header(), header)
 				w.WriteHeader(http.StatusOK)
 				for range 2 {
 					_ = http.NewResponseController(w).Flush()
