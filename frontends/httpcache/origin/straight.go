@@ -203,7 +203,7 @@ func newCourier() *courier {
 
 const (
 	// flushLatency is how long bytes of an answer of known length lie in buffers while the next are waited for.
-	flushLatency = 20 * time.Millisecond
+	flushLatency = 10 * time.Millisecond
 	// streamLatency is how long the header of one of unknown length does.
 	streamLatency = time.Millisecond
 )
