@@ -10,7 +10,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # gRPC's tracing drags html/template in, which keeps the linker from leaving out what nobody calls: hence the tag.
 RELEASE   = CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -ldflags "-s -w -X main.release=$(VERSION)"
 MAX_SIZE := 33554432 # bytes of the release binary
-FUZZTIME ?= 2s
+FUZZTIME ?= 1s
 ALONE    := TestPolicies|TestAdmissions|TestModels|TestPFOOLBounds|TestReference|TestInclusion|TestSpec|TestMutatedPrograms|TestRandomPrograms|TestFlippedBits|TestGoGuest|TestABI/go|TestNewProjectsWork|TestScenarios/.*/go|TestRust|TestKeyRewrite|TestPolicyConformance|TestLiveHitRatio|TestLimitHolds|TestLikeSimulated|TestOverhead|TestFlippedBytes|TestAccuracy|TestAllocationsOfAHit
 BENCHCOUNT ?= 15
 LOG      ?= ../shared/traces/apache_logs # an access log for "make demo", which makes one up where this is absent
