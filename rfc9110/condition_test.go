@@ -133,7 +133,7 @@ func FuzzConditions(f *testing.F) {
 		if tag, rest := CutTag(none); tag != "" && len(tag)+len(rest) > len(none) {
 			t.Fatalf("CutTag(%q) = %q, %q", none, tag, rest)
 		}
-		if IfRange(h, v) && StrongTag(since) && since != etag && since[0] == '"' {
+		if IfRange(h, v) && StrongTag(since) && trim(since) != etag && since[0] == '"' {
 			t.Fatalf("If-Range: %q lets through what is %q", since, etag)
 		}
 	})
