@@ -172,12 +172,9 @@ func readBody(in *instance, s []uint64) {
 	case io.EOF, io.ErrUnexpectedEOF:
 		s[0] = eof | uint64(n)
 	default:
-		panic(bodyError{err})
+		panic(fmt.Errorf("was reading a body that broke off: %w", err))
 	}
 }
-
-// bodyError is a body that could not be read: no fault of the guest.
-type bodyError struct{ error }
 
 func writeBody(in *instance, s []uint64) {
 	var b []byte
@@ -198,7 +195,7 @@ func level(l int32) slog.Level { return slog.Level(max(min(l, 2), -1)) * 4 }
 
 const (
 	logNone = 3
-	// maxText bounds a line of the log, and maxLines those of an instance's call.
+	// maxText bounds a line of the log in bytes, and maxLines the lines of a request.
 	maxText, maxLines = 1024, 32
 )
 
