@@ -126,7 +126,7 @@ func bindSwitch(fs *pflag.FlagSet, name, usage string, to *bool) {
 func (t *toggle) Type() string { return "bool" }
 
 // Document returns docs/CONFIG.md: the settings of "edgecache run", and those that "edgecache proxy" has besides or with
-// another default.
+// another default or meaning.
 func Document(run, proxy *pflag.FlagSet) string {
 	var b strings.Builder
 	b.WriteString(documentHead)
@@ -134,7 +134,7 @@ func Document(run, proxy *pflag.FlagSet) string {
 	var shared []string
 	own := func(f *pflag.Flag) bool {
 		same := run.Lookup(f.Name)
-		if same != nil && same.DefValue == f.DefValue {
+		if same != nil && same.DefValue == f.DefValue && same.Usage == f.Usage {
 			shared = append(shared, "`--"+f.Name+"`")
 			return false
 		}
